@@ -1,0 +1,100 @@
+/*
+ * The engine: a model file in, logits out.
+ *
+ * An Engine is one loaded model with its packed weights, its kernels and its pool of compute
+ * threads. A Sequence is the state of one conversation: what the model remembers of the tokens it
+ * was given. engine_step() feeds several sequences at once and reads every weight once, however
+ * many there are.
+ *
+ * Threads: an Engine and all its sequences belong to one thread, the caller of engine_step(); the
+ * pool behind it is the engine's own affair. Errors: -errno; -ENOMEM everywhere. Nothing here logs.
+ * Determinism: the logits of a sequence depend on its tokens alone: not on the other spans of the
+ * step, not on how its prompt was cut into spans, not on the thread count, not on the CPU tier, bit
+ * for bit.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/reason.h"
+
+typedef int32_t Token;
+typedef struct Engine Engine;
+typedef struct Sequence Sequence;
+typedef struct Tokenizer Tokenizer; /* engine/tokenizer.h */
+
+/* What the file says the model is. Strings live as long as the engine. */
+struct ModelInfo {
+    const char *name;         /* general.name, or "" */
+    const char *architecture; /* general.architecture */
+    const char *family;       /* row of the architecture table: "transformer", "fake", ... */
+    const char *weights; /* type of most weights, as llama.cpp writes it: "TQ2_0", "F16", ... */
+    const char *chat_template; /* tokenizer.chat_template, or "" */
+    uint64_t n_parameters;
+    uint64_t weight_bytes; /* as packed in memory */
+    uint32_t n_layers, n_embd, n_vocab;
+    uint32_t n_ctx; /* most tokens a sequence may hold */
+};
+
+struct EngineOptions {
+    unsigned n_threads;  /* 0: one per physical core that this process may run on */
+    uint32_t n_ctx;      /* 0: what the model was trained for */
+    uint32_t max_tokens; /* most tokens in one step over all spans; 0: 512 */
+};
+
+/* Opens a GGUF file (packed in memory) or a packed file (mapped). The file is validated before
+ * anything is used. `fd` stays the caller's. Fails with -EINVAL / -EBADMSG (damaged), -ENOTSUP
+ * (understood, but not supported: the reason names what), -EFBIG (past a limit). */
+int engine_open(int fd, const struct EngineOptions *options, Engine **ret, Reason *why);
+Engine *engine_free(Engine *engine); /* returns NULL; all sequences must be freed before */
+
+/* Reads a GGUF file from `fd` and writes the packed form for this CPU's best tier to `out_fd`.
+ * `progress` may be NULL; it gets bytes done and in all, and a nonzero return cancels with
+ * -ECANCELED. */
+int engine_pack(int fd, int out_fd, int (*progress)(void *userdata, uint64_t done, uint64_t total),
+                void *userdata, Reason *why);
+
+const struct ModelInfo *engine_info(const Engine *engine);
+const Tokenizer *engine_tokenizer(const Engine *engine);
+unsigned engine_n_threads(const Engine *engine);
+uint32_t engine_max_tokens(const Engine *engine);
+
+enum SpanOutput {
+    SPAN_NOTHING,     /* only remember the tokens */
+    SPAN_LAST_LOGITS, /* logits after the last token: ret is [1][n_vocab] */
+    SPAN_ALL_LOGITS,  /* logits after every token: ret is [n_tokens][n_vocab] */
+    SPAN_EMBEDDINGS,  /* the final normed hidden state of every token: ret is [n_tokens][n_embd] */
+};
+
+/* Tokens to append to one sequence. A sequence may appear in one span of a step only. */
+struct Span {
+    Sequence *sequence;
+    const Token *tokens; /* each in [0, n_vocab) */
+    uint32_t n_tokens;   /* >= 1 */
+    enum SpanOutput output;
+    const float *ret;  /* set by the step; engine's memory, valid until the next step */
+    size_t ret_stride; /* floats from one row of ret to the next */
+};
+
+/* Runs all spans together. Either all of them are appended or none (on error the sequences are as
+ * before). -EINVAL: a token out of range, an empty span, a sequence twice; -EOVERFLOW: a sequence
+ * would pass n_ctx; -E2BIG: more tokens than max_tokens. */
+int engine_step(Engine *engine, struct Span *spans, size_t n_spans);
+
+/* ---- Sequences ---- */
+int sequence_new(Engine *engine, Sequence **ret);
+Sequence *sequence_free(Sequence *sequence); /* accepts and returns NULL */
+/* A second sequence with the same past. Shares memory until one of them goes on. */
+int sequence_fork(Sequence *sequence, Sequence **ret);
+/* Forget all but the first n_tokens. n_tokens <= length. -ENOTSUP where a family cannot go back
+ * that far. */
+int sequence_truncate(Sequence *sequence, uint32_t n_tokens);
+uint32_t sequence_length(const Sequence *sequence);
+size_t sequence_bytes(const Sequence *sequence); /* memory held, shared parts counted in full */
+/* Byte-exact: continuing after a restore gives the same logits. `*ret` is malloc()ed. */
+int sequence_save(const Sequence *sequence, void **ret, size_t *ret_size);
+/* Into an empty sequence of the same model; -EBADMSG with a reason when the bytes are damaged or
+ * another model's. */
+int sequence_restore(Sequence *sequence, const void *data, size_t size, Reason *why);

@@ -1,0 +1,62 @@
+/*
+ * Text to tokens and back, as the model file defines it (tokenizer.ggml.*).
+ *
+ * A Tokenizer is immutable after tokenizer_new(): any thread may use it. The algorithms are rows of
+ * a table in tokenizer.c: "llama" (SentencePiece-like, spm.c) and "gpt2" (byte-level BPE, bpe.c).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+
+struct Gguf; /* engine/gguf.h */
+
+/* Copies what it needs: the file may be unmapped afterwards. -ENOTSUP names an unknown model or
+ * pre-tokenizer. */
+int tokenizer_new(const struct Gguf *file, Tokenizer **ret, Reason *why);
+Tokenizer *tokenizer_free(Tokenizer *tokenizer);
+
+enum {
+    TOKENIZE_BOS = 1 << 0,     /* prepend BOS where the model wants one (add_bos_token) */
+    TOKENIZE_SPECIAL = 1 << 1, /* text may contain control tokens by name: for rendered templates,
+                                  never for user text */
+    TOKENIZE_MIDDLE = 1 << 2,  /* continues earlier text: no SentencePiece space prefix */
+};
+
+/* Any bytes are accepted; invalid UTF-8 becomes byte tokens or the unknown token. `*ret` is
+ * malloc()ed (free()), *ret_n may be 0. */
+int tokenizer_encode(const Tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
+                     Token **ret, size_t *ret_n);
+
+/* The bytes of one token, not NUL-terminated, in the tokenizer's memory: possibly part of a
+ * character, possibly none (control tokens give no bytes unless `special`). */
+size_t tokenizer_piece(const Tokenizer *tokenizer, Token token, bool special, const char **ret);
+
+/* Whole answer at once, malloc()ed and NUL-terminated: pieces joined; SPM drops the one leading
+ * space. */
+int tokenizer_decode(const Tokenizer *tokenizer, const Token *tokens, size_t n, bool special,
+                     char **ret, size_t *ret_size);
+
+uint32_t tokenizer_size(const Tokenizer *tokenizer);
+Token tokenizer_bos(const Tokenizer *tokenizer); /* -1: none */
+Token tokenizer_eos(const Tokenizer *tokenizer);
+bool tokenizer_is_end(const Tokenizer *tokenizer,
+                      Token token); /* eos, eot, eom: generation stops here */
+bool tokenizer_is_control(const Tokenizer *tokenizer, Token token);
+Token tokenizer_find(const Tokenizer *tokenizer,
+                     const char *text); /* exact token text, -1 when there is none */
+
+/* ---- Streaming detokenisation: bytes in, whole UTF-8 characters out ---- */
+struct Utf8Stream {
+    char pending[4];
+    unsigned n_pending;
+};
+/* Appends `size` bytes; writes the whole characters now available to `out` (at least size + 4
+ * bytes... * 3 for replacement characters) and returns their size. Bytes that can never become a
+ * character come out as U+FFFD. */
+size_t utf8_stream_push(struct Utf8Stream *stream, const char *bytes, size_t size, char *out);
+/* What is left at the end, as U+FFFD; returns 0 or 3. */
+size_t utf8_stream_finish(struct Utf8Stream *stream, char *out);
