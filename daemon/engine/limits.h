@@ -1,0 +1,45 @@
+/*
+ * The limits of everything that a model file or a caller can make the engine do, each with its
+ * reason. A limit is enforced where the thing enters.
+ */
+#pragma once
+
+/* ---- GGUF files ---- */
+
+/* Real files have 20 to 60 keys; every key costs one index entry before anything is believed. */
+#define GGUF_MAX_KEYS 65536
+/* The largest mixtures of experts have some 60000 tensors when the experts are not fused. */
+#define GGUF_MAX_TENSORS 131072
+/* The specification allows 65535 bytes; real keys have fewer than 80, and reasons quote them. */
+#define GGUF_MAX_KEY_SIZE 1024
+/* ggml itself stops at 63; some builds raise it to 127. */
+#define GGUF_MAX_NAME_SIZE 127
+#define GGUF_MAX_DIMS 4
+/* Keeps every product of dimensions and sizes far from 2^63: 1 Ti weights in one tensor. */
+#define GGUF_MAX_ELEMENTS (1ULL << 40)
+/* Chat templates and licenses have kilobytes; nothing has a reason to pass this. */
+#define GGUF_MAX_STRING_SIZE (16ULL << 20)
+/* Merges are the longest arrays: 514906 in the largest known tokenizer. */
+#define GGUF_MAX_ARRAY_ELEMENTS (16ULL << 20)
+/* Real files use 32 and at times the size of a page; past this, padding is the attack. */
+#define GGUF_MAX_ALIGNMENT (1U << 20)
+
+/* ---- Tokenizers ---- */
+
+/* Token ids are kept in tables; the largest known vocabulary has 262144 entries. */
+#define TOKENIZER_MAX_TOKENS (1U << 20)
+#define TOKENIZER_MAX_MERGES (4U << 20)
+/* All token texts together: offsets into them are 32 bits wide. */
+#define TOKENIZER_MAX_TEXT (1U << 30)
+/* One token's text. Runs of spaces have some hundreds of bytes; special-token search is linear in
+ * it. */
+#define TOKENIZER_MAX_TOKEN_SIZE 4096
+/* Text for one call: symbols are indexed by 32-bit numbers and take 24 bytes for one of text. */
+#define TOKENIZER_MAX_INPUT (64U << 20)
+
+/* ---- Chat ---- */
+
+/* Messages of one conversation. */
+#define CHAT_MAX_MESSAGES 65536
+/* A rendered prompt, all pieces together: no context holds more text than the tokenizer takes. */
+#define CHAT_MAX_SIZE (64U << 20)
