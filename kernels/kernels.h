@@ -17,26 +17,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- Packed matrices
- * ------------------------------------------------------------------------------------ y = W x with
- * W of n_rows x n_cols. Rows are packed in tiles of 16, so that one vector register holds one value
- * for each of 16 rows; the last tile is padded with zero rows. Within a tile, columns follow each
- * other in groups of `matrix_column_group()` columns, the last group padded with zero columns.
- * Tiles lie one behind the other, each `matrix_tile_size()` bytes: a range of tiles is a contiguous
- * range of bytes, which is what a thread is given.
+/*
+ * Packed matrices
+ *
+ * y = W x with W of n_rows x n_cols. Rows are packed in tiles of 16, so that one vector register
+ * holds one value for each of 16 rows; the last tile is padded with zero rows. Within a tile,
+ * columns follow each other in groups of `matrix_column_group()` columns, the last group padded
+ * with zero columns. Tiles lie one behind the other, each `matrix_tile_size()` bytes: a range of
+ * tiles is a contiguous range of bytes, which is what a thread is given.
  */
 #define TILE_ROWS 16u
+
+/* Columns that a matrix may have: below this no int32 sum of a kernel can overflow. */
+#define MATRIX_MAX_COLS (1u << 18)
 
 /* Columns of one scale in a MATRIX_I8, as in GGUF's Q8_0. */
 #define I8_BLOCK 32u
 
 enum MatrixLayout {
-    MATRIX_F32, /* per column: 16 floats */
-    MATRIX_F16, /* per column: 16 IEEE half floats */
-    MATRIX_I8,  /* per 32 columns: 8 x (16 rows x 4 columns) int8, then 16 float scales (576 bytes)
-                 */
-    MATRIX_T2,  /* per 16 columns: 64 bytes; byte 4r+c, bits 2g..2g+1 = trit+1 of row r, column 4g+c
-                 */
+    /* per column: 16 floats */
+    MATRIX_F32,
+    /* per column: 16 IEEE half floats */
+    MATRIX_F16,
+    /* per 32 columns: 8 x (16 rows x 4 columns) int8, then 16 float scales (576 bytes) */
+    MATRIX_I8,
+    /* per 16 columns: 64 bytes; byte 4r+c, bits 2g..2g+1 = trit+1 of row r, column 4g+c */
+    MATRIX_T2,
     N_MATRIX_LAYOUTS,
 };
 
@@ -65,32 +71,33 @@ size_t matrix_size(enum MatrixLayout layout, uint32_t n_rows, uint32_t n_cols);
 /* Pack one tile. The source holds n_rows (1..16) rows, row-major without padding. `dst` has
  * matrix_tile_size() bytes. */
 void matrix_pack_f32(const float *rows, uint32_t n_rows, uint32_t n_cols, void *dst);
-void matrix_pack_f16(const float *rows, uint32_t n_rows, uint32_t n_cols,
-                     void *dst); /* rounds to nearest even */
+/* Rounds to nearest even. */
+void matrix_pack_f16(const float *rows, uint32_t n_rows, uint32_t n_cols, void *dst);
 /* `scales` is [n_rows][ceil(n_cols / 32)]; weight = q * scale. */
 void matrix_pack_i8(const int8_t *rows, const float *scales, uint32_t n_rows, uint32_t n_cols,
                     void *dst);
-void matrix_pack_t2(const int8_t *trits, uint32_t n_rows, uint32_t n_cols,
-                    void *dst); /* each -1, 0 or 1 */
+/* Each trit is -1, 0 or 1. */
+void matrix_pack_t2(const int8_t *trits, uint32_t n_rows, uint32_t n_cols, void *dst);
 
 /* The weights of one row as floats: an embedding look-up. */
 void matrix_row(const struct Matrix *matrix, uint32_t row, float *dst);
 
-/* ---- Activations
- * ---------------------------------------------------------------------------------------- A batch
- * of vectors in the form that a layout wants. Quantised once, used by every matrix that reads the
- * same input. The caller owns all arrays. `stride` is in elements and >= n_cols rounded up to 32
- * for int8 forms; the quantisers write zeros up to that multiple, so kernels may read whole groups.
+/*
+ * Activations
+ *
+ * A batch of vectors in the form that a layout wants. Quantised once, used by every matrix that
+ * reads the same input. The caller owns all arrays. `stride` is in elements and, for int8 forms,
+ * >= n_cols rounded up to 32; the quantisers write zeros up to that multiple, so kernels may read
+ * whole groups. `sums` must be the sums: kernels correct their unsigned products with them.
  */
 struct Activations {
     enum ActivationForm form;
     uint32_t n_vectors, n_cols;
-    size_t stride;    /* elements from one vector to the next in f32 / i8 */
-    const float *f32; /* [n_vectors][stride], form F32 */
-    const int8_t *i8; /* [n_vectors][stride], int8 forms */
-    const float
-        *scales; /* I8_TOKEN: [n_vectors]; I8_BLOCK: [n_vectors][stride / 32]; x = q * scale */
-    const int32_t *sums; /* sum of q: I8_TOKEN: [n_vectors]; I8_BLOCK: [n_vectors][stride / 32] */
+    size_t stride;       /* elements from one vector to the next in f32 / i8 */
+    const float *f32;    /* [n_vectors][stride], form F32 */
+    const int8_t *i8;    /* [n_vectors][stride], int8 forms */
+    const float *scales; /* x = q * scale. TOKEN: [n_vectors]; BLOCK: [n_vectors][stride / 32] */
+    const int32_t *sums; /* sum of q; shaped like scales */
 };
 
 enum RopePairing {
@@ -105,30 +112,32 @@ struct Kernels {
     const char *tier; /* "c", "avx2", "avx512" */
 
     /* BitNet's activation quantisation of one vector (GGUF-world name: absmax per token):
-     *   s = 127 / max(max|x|, 1e-5);  q = clamp(rint(x * s), -128, 127), ties to even;  *ret_scale
-     * = 1 / s; *ret_sum = sum q. Writes zeros from q[n] up to n rounded up to 32. A NaN counts as
-     * 0. */
+     *   s = 127 / max(max|x|, 1e-5);  *ret_scale = 1 / s;  *ret_sum = sum of q
+     *   q = clamp(rint(x * s), -128, 127), ties to even; 0 where x * s is a NaN
+     * A NaN in x does not count for max|x|. Writes zeros from q[n] up to n rounded up to 32. */
     void (*quantize_token)(const float *x, uint32_t n, int8_t *q, float *ret_scale,
                            int32_t *ret_sum);
 
-    /* The same in blocks of 32 with d = max|x| / 127 (0 for an all-zero block), q = rint(x * (1 /
-     * d)), ties to even. scales, sums: [ceil(n/32)]. */
+    /* The same in blocks of 32 with d = max|x| / 127 and q from x * (1 / d). Where d would be below
+     * FLT_MIN (an all-zero block above all), d and q are 0. scales, sums: [ceil(n/32)]. */
     void (*quantize_block)(const float *x, uint32_t n, int8_t *q, float *scales, int32_t *sums);
 
     /* y[v][r] = W x_v for all vectors v of `x` and the rows of tiles [tile0, tile1). `x->form` is
-     * what matrix_activation_form(layout) says. y is [n_vectors][y_stride]; y_stride >= n_rows
-     * rounded up to 16, and the padding rows of the last tile are written too. Each weight byte is
-     * read once, whatever n_vectors is. y[v][r] does not depend on the other vectors nor on the
-     * tile range. Definitions, per row and vector: F32, F16:  four partial sums p[k] (k = column
-     * mod 4), each fma(w, x, p) in increasing column order; y = (p[0] + p[1]) + (p[2] + p[3]) I8:
-     * per block of 32 an exact int32 dot d_b; y = fma((float)d_b, w_scale * x_scale, y) in block
-     * order T2:        exact int32 dot d; y = (float)d * (matrix scale * x scale) */
+     * what matrix_activation_form(layout) says, x->n_cols is the matrix's. y is
+     * [n_vectors][y_stride]; y_stride >= n_rows rounded up to 16, and the padding rows of the last
+     * tile are written too. Each weight byte is read from memory once, whatever n_vectors is.
+     * y[v][r] does not depend on the other vectors nor on the tile range. Per row and vector:
+     *   F32, F16: four partial sums p[k] (k = column mod 4), each fma(w, x, p) in increasing column
+     *             order; y = (p[0] + p[1]) + (p[2] + p[3])
+     *   I8:       per block of 32 an exact int32 dot d_b;
+     *             y = fma((float)d_b, w_scale * x_scale, y) in block order
+     *   T2:       exact int32 dot d; y = (float)d * (matrix scale * x scale) */
     void (*matmul[N_MATRIX_LAYOUTS])(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
                                      const struct Activations *x, float *y, size_t y_stride);
 
     /* y = x / sqrt(mean(x^2) + eps) * w. May be in place. Sum of squares in 16 lanes (column mod
-     * 16) with fma, then the tree ((l, l+8), (l, l+4), (l, l+2), (l, l+1)); y = (x * r) * w with r
-     * = 1 / sqrtf(mean + eps). */
+     * 16) with fma, then the tree ((l, l+8), (l, l+4), (l, l+2), (l, l+1)); y = (x * r) * w with
+     * r = 1 / sqrtf(sum / n + eps). */
     void (*rms_norm)(const float *x, const float *w, uint32_t n, float eps, float *y);
 
     /* Rotates the first n_rot dimensions of each head, in place. cos_sin: [n_rot/2] cosines, then
@@ -153,10 +162,12 @@ struct Kernels {
      * k, v: n (<= ATTEND_MAX) rows of head_size halves, kv_stride elements apart. max, sum:
      * [n_queries] running maximum (start: -INFINITY) and denominator (start: 0); acc:
      * [n_queries][head_size] running numerator (start: 0). After the last page the caller divides
-     * acc by sum. head_size is a multiple of 8. Per query: s[j] = q . k_j in 16 lanes (dimension
-     * mod 16) with fma and the tree of rms_norm; m = max(max, s[0..n)); c = exp(max - m) (0 when
-     * max is -INFINITY); p[j] = exp(s[j] - m); sum = fma(sum, c, P), P = sum of p[j] in 16 lanes (j
-     * mod 16) plus tree; acc[d] *= c, then acc[d] = fma(p[j], v_j[d], acc[d]) for j in order. */
+     * acc by sum. head_size is a multiple of 8. Per query:
+     *   s[j] = q . k_j in 16 lanes (dimension mod 16) with fma and the tree of rms_norm
+     *   m = max(max, s[0..n)), a zero being +0;  c = exp(max - m), 0 when max is -INFINITY
+     *   p[j] = exp(s[j] - m);  P = sum of p[j] in 16 lanes (j mod 16) plus tree
+     *   sum = fma(sum, c, P);  acc[d] *= c, then acc[d] = fma(p[j], v_j[d], acc[d]) for j in order
+     */
     void (*attend)(const float *q, uint32_t n_queries, uint32_t head_size, const uint16_t *k,
                    const uint16_t *v, uint32_t n, size_t kv_stride, float *max, float *sum,
                    float *acc);

@@ -1,0 +1,133 @@
+/* Packed matrices: sizes, packing, reading one row back. */
+#include "kernels/kernels.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "kernels/f16.h"
+
+/* Where each layout keeps the weight of row r, column c of a tile. */
+
+static size_t float_index(uint32_t r, uint32_t c) {
+    return (size_t)c * TILE_ROWS + r;
+}
+
+static size_t i8_offset(uint32_t r, uint32_t c) {
+    return (size_t)(c / I8_BLOCK) * 576 + c % I8_BLOCK / 4 * 64 + r * 4 + c % 4;
+}
+
+static size_t i8_scale_offset(uint32_t r, uint32_t block) {
+    return (size_t)block * 576 + I8_BLOCK * TILE_ROWS + r * sizeof(float);
+}
+
+static size_t t2_offset(uint32_t r, uint32_t c) {
+    return (size_t)(c / 16) * 64 + r * 4 + c % 4;
+}
+
+static unsigned t2_shift(uint32_t c) {
+    return c % 16 / 4 * 2;
+}
+
+static float weight_f32(const void *tile, uint32_t r, uint32_t c) {
+    return ((const float *)tile)[float_index(r, c)];
+}
+
+static float weight_f16(const void *tile, uint32_t r, uint32_t c) {
+    return f16_decode(((const uint16_t *)tile)[float_index(r, c)]);
+}
+
+static float weight_i8(const void *tile, uint32_t r, uint32_t c) {
+    float scale;
+    memcpy(&scale, (const char *)tile + i8_scale_offset(r, c / I8_BLOCK), sizeof scale);
+    return (float)((const int8_t *)tile)[i8_offset(r, c)] * scale;
+}
+
+static float weight_t2(const void *tile, uint32_t r, uint32_t c) {
+    return (float)((((const uint8_t *)tile)[t2_offset(r, c)] >> t2_shift(c) & 3) - 1);
+}
+
+static const struct {
+    enum ActivationForm form;
+    uint8_t group;       /* columns that are stored together */
+    uint16_t group_size; /* bytes of such a group of columns, 16 rows */
+    float (*weight)(const void *tile, uint32_t r, uint32_t c); /* T2: the trit */
+} layouts[N_MATRIX_LAYOUTS] = {
+    [MATRIX_F32] = {ACTIVATION_F32, 1, 64, weight_f32},
+    [MATRIX_F16] = {ACTIVATION_F32, 1, 32, weight_f16},
+    [MATRIX_I8] = {ACTIVATION_I8_BLOCK, I8_BLOCK, 576, weight_i8},
+    [MATRIX_T2] = {ACTIVATION_I8_TOKEN, 16, 64, weight_t2},
+};
+
+enum ActivationForm matrix_activation_form(enum MatrixLayout layout) {
+    return layouts[layout].form;
+}
+
+uint32_t matrix_column_group(enum MatrixLayout layout) {
+    return layouts[layout].group;
+}
+
+uint32_t matrix_n_tiles(uint32_t n_rows) {
+    return n_rows / TILE_ROWS + (n_rows % TILE_ROWS > 0);
+}
+
+size_t matrix_tile_size(enum MatrixLayout layout, uint32_t n_cols) {
+    size_t group = layouts[layout].group;
+    return (n_cols + group - 1) / group * layouts[layout].group_size;
+}
+
+size_t matrix_size(enum MatrixLayout layout, uint32_t n_rows, uint32_t n_cols) {
+    return matrix_n_tiles(n_rows) * matrix_tile_size(layout, n_cols);
+}
+
+void matrix_pack_f32(const float *rows, uint32_t n_rows, uint32_t n_cols, void *dst) {
+    float *tile = dst;
+    assert(n_rows <= TILE_ROWS);
+    memset(dst, 0, matrix_tile_size(MATRIX_F32, n_cols));
+    for (uint32_t r = 0; r < n_rows; r++)
+        for (uint32_t c = 0; c < n_cols; c++)
+            tile[float_index(r, c)] = rows[(size_t)r * n_cols + c];
+}
+
+void matrix_pack_f16(const float *rows, uint32_t n_rows, uint32_t n_cols, void *dst) {
+    uint16_t *tile = dst;
+    assert(n_rows <= TILE_ROWS);
+    memset(dst, 0, matrix_tile_size(MATRIX_F16, n_cols));
+    for (uint32_t r = 0; r < n_rows; r++)
+        for (uint32_t c = 0; c < n_cols; c++)
+            tile[float_index(r, c)] = f16_encode(rows[(size_t)r * n_cols + c]);
+}
+
+void matrix_pack_i8(const int8_t *rows, const float *scales, uint32_t n_rows, uint32_t n_cols,
+                    void *dst) {
+    uint32_t n_blocks = n_cols / I8_BLOCK + (n_cols % I8_BLOCK > 0);
+    char *tile = dst;
+
+    assert(n_rows <= TILE_ROWS);
+    memset(dst, 0, matrix_tile_size(MATRIX_I8, n_cols));
+    for (uint32_t r = 0; r < n_rows; r++) {
+        for (uint32_t c = 0; c < n_cols; c++) tile[i8_offset(r, c)] = rows[(size_t)r * n_cols + c];
+        for (uint32_t b = 0; b < n_blocks; b++)
+            memcpy(tile + i8_scale_offset(r, b), &scales[(size_t)r * n_blocks + b], sizeof(float));
+    }
+}
+
+void matrix_pack_t2(const int8_t *trits, uint32_t n_rows, uint32_t n_cols, void *dst) {
+    uint8_t *tile = dst;
+    assert(n_rows <= TILE_ROWS);
+    /* Every field 1: the code of a zero. */
+    memset(dst, 0x55, matrix_tile_size(MATRIX_T2, n_cols));
+    for (uint32_t r = 0; r < n_rows; r++)
+        for (uint32_t c = 0; c < n_cols; c++) {
+            uint8_t *byte = &tile[t2_offset(r, c)];
+            unsigned code = (unsigned)(trits[(size_t)r * n_cols + c] + 1), shift = t2_shift(c);
+            *byte = (uint8_t)((*byte & ~(3u << shift)) | code << shift);
+        }
+}
+
+void matrix_row(const struct Matrix *matrix, uint32_t row, float *dst) {
+    size_t tile_size = matrix_tile_size(matrix->layout, matrix->n_cols);
+    const void *tile = (const char *)matrix->data + row / TILE_ROWS * tile_size;
+
+    for (uint32_t c = 0; c < matrix->n_cols; c++)
+        dst[c] = layouts[matrix->layout].weight(tile, row % TILE_ROWS, c) * matrix->scale;
+}

@@ -1,0 +1,44 @@
+/* The C tier: one page of attention with a running softmax. */
+#include "kernels/reference.h"
+
+#include <assert.h>
+#include <math.h>
+
+#include "kernels/exp.h"
+#include "kernels/f16.h"
+
+static float dot(const float *q, const uint16_t *k, uint32_t n) {
+    float lanes[16] = {0};
+    for (uint32_t d = 0; d < n; d++) lanes[d % 16] = fmaf(q[d], f16_decode(k[d]), lanes[d % 16]);
+    return c_tree(lanes);
+}
+
+/* Turns scores into weights, in place. Returns what the earlier sum and acc are to be scaled by. */
+static float softmax(float *scores, uint32_t n, float *max, float *sum) {
+    float m = *max, lanes[16] = {0};
+
+    for (uint32_t j = 0; j < n; j++) m = scores[j] > m ? scores[j] : m;
+    m += 0.0f;
+    for (uint32_t j = 0; j < n; j++) {
+        scores[j] = exp_f32(scores[j] - m);
+        lanes[j % 16] += scores[j];
+    }
+    float c = *max == -INFINITY ? 0 : exp_f32(*max - m);
+    *max = m;
+    *sum = fmaf(*sum, c, c_tree(lanes));
+    return c;
+}
+
+void c_attend(const float *q, uint32_t n_queries, uint32_t head_size, const uint16_t *k,
+              const uint16_t *v, uint32_t n, size_t kv_stride, float *max, float *sum, float *acc) {
+    assert(n <= ATTEND_MAX);
+    for (uint32_t i = 0; i < n_queries; i++, q += head_size, acc += head_size) {
+        float p[ATTEND_MAX];
+        for (uint32_t j = 0; j < n; j++) p[j] = dot(q, k + j * kv_stride, head_size);
+        float c = softmax(p, n, &max[i], &sum[i]);
+        for (uint32_t d = 0; d < head_size; d++) acc[d] *= c;
+        for (uint32_t j = 0; j < n; j++)
+            for (uint32_t d = 0; d < head_size; d++)
+                acc[d] = fmaf(p[j], f16_decode(v[j * kv_stride + d]), acc[d]);
+    }
+}

@@ -1,0 +1,31 @@
+/*
+ * The C tier's functions by name, so that another tier can take over the ones it can't do faster.
+ * kernels.h says what each one computes.
+ */
+#pragma once
+
+#include "kernels/kernels.h"
+
+extern const struct Kernels kernels_c;
+
+void c_quantize_token(const float *x, uint32_t n, int8_t *q, float *ret_scale, int32_t *ret_sum);
+void c_quantize_block(const float *x, uint32_t n, int8_t *q, float *scales, int32_t *sums);
+void c_matmul_f32(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
+                  const struct Activations *x, float *y, size_t y_stride);
+void c_matmul_f16(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
+                  const struct Activations *x, float *y, size_t y_stride);
+void c_matmul_i8(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
+                 const struct Activations *x, float *y, size_t y_stride);
+void c_matmul_t2(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
+                 const struct Activations *x, float *y, size_t y_stride);
+void c_attend(const float *q, uint32_t n_queries, uint32_t head_size, const uint16_t *k,
+              const uint16_t *v, uint32_t n, size_t kv_stride, float *max, float *sum, float *acc);
+
+/* The reduction that every float kernel of 16 lanes ends with. */
+static inline float c_tree(const float lanes[16]) {
+    float t[16];
+    for (unsigned l = 0; l < 16; l++) t[l] = lanes[l];
+    for (unsigned width = 8; width; width /= 2)
+        for (unsigned l = 0; l < width; l++) t[l] += t[l + width];
+    return t[0];
+}

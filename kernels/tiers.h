@@ -1,0 +1,16 @@
+/*
+ * The tiers above C of the architecture that is compiled for: x86/tiers.c, or none (no-tiers.c).
+ * This table, lowest first, and cpu_features() are all that a new architecture has to bring.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "kernels/kernels.h"
+
+struct Tier {
+    const struct Kernels *kernels; /* NULL ends the table */
+    bool (*usable)(void);
+};
+
+extern const struct Tier kernels_tiers[];
