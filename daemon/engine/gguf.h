@@ -49,6 +49,14 @@ struct GgufString {
     size_t size;
 };
 
+/* A foreign string as it may be quoted in a reason: printable ASCII, cut short. By value, so that
+ * it can be an argument: reason_set(why, ENOTSUP, "... '%s'", gguf_printable(s).text). */
+struct GgufPrintable {
+    char text[64];
+};
+struct GgufPrintable gguf_printable(struct GgufString string);
+bool gguf_string_is(struct GgufString string, const char *text); /* the same bytes */
+
 /* Elements in the file, possibly misaligned: read them with the functions below. */
 struct GgufArray {
     enum GgufType type; /* never GGUF_ARRAY */
