@@ -36,17 +36,25 @@ struct ModelInfo {
     uint64_t weight_bytes; /* as packed in memory */
     uint32_t n_layers, n_embd, n_vocab;
     uint32_t n_ctx; /* most tokens a sequence may hold */
+    /* Tells this model from others: equal for a GGUF file and what was packed from it. */
+    unsigned char fingerprint[16];
 };
 
 struct EngineOptions {
-    unsigned n_threads;  /* 0: one per physical core that this process may run on */
-    uint32_t n_ctx;      /* 0: what the model was trained for */
-    uint32_t max_tokens; /* most tokens in one step over all spans; 0: 512 */
+    unsigned n_threads;            /* 0: one per physical core that this process may run on */
+    uint32_t n_ctx;                /* 0, or more than that: what the model was trained for */
+    uint32_t max_tokens;           /* most tokens in one step over all spans; 0: 512 */
+    const struct Kernels *kernels; /* kernels/kernels.h; NULL: kernels_best() */
 };
+
+/* A packed file that another version or for another kernel tier made: pack it again. */
+enum { ENGINE_STALE = 1 };
 
 /* Opens a GGUF file (packed in memory) or a packed file (mapped). The file is validated before
  * anything is used. `fd` stays the caller's. Fails with -EINVAL / -EBADMSG (damaged), -ENOTSUP
- * (understood, but not supported: the reason names what), -EFBIG (past a limit). */
+ * (understood, but not supported: the reason names what), -EFBIG (past a limit). Returns
+ * ENGINE_STALE, with a reason and *ret unset, for a packed file that has to be made again.
+ * `options` may be NULL. */
 int engine_open(int fd, const struct EngineOptions *options, Engine **ret, Reason *why);
 Engine *engine_free(Engine *engine); /* returns NULL; all sequences must be freed before */
 

@@ -407,6 +407,7 @@ static int parse(struct Gguf *file, Reason *why) {
     if (!file->entries || !file->tensors || !places || !scratch)
         r = reason_set(why, ENOMEM, "out of memory");
     if (r == 0) r = read_entries(&reader, file, &names_size, why);
+    file->metadata_end = reader.at;
     if (r == 0) r = read_tensors(&reader, file, places, &names_size, why);
     if (r == 0) r = build_index(file, places, names_size, why);
     if (r == 0) r = check_split(file, why);

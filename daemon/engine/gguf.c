@@ -54,6 +54,12 @@ const void *gguf_data(const struct Gguf *file, size_t *ret_size) {
     return file->data;
 }
 
+const void *gguf_metadata(const struct Gguf *file, size_t *ret_size, uint64_t *ret_n_keys) {
+    *ret_size = file->metadata_end;
+    if (ret_n_keys) *ret_n_keys = file->n_entries;
+    return file->data;
+}
+
 /* ---- Strings ---- */
 
 struct GgufPrintable gguf_printable(struct GgufString string) {

@@ -108,5 +108,8 @@ const struct GgufTensor *gguf_tensor_at(const struct Gguf *file, size_t i);     
 const struct GgufTensor *gguf_tensor(const struct Gguf *file, const char *name); /* NULL: none */
 /* The tensor as rows of dims[0]. -ENOTSUP names a type that cannot be read. */
 int gguf_matrix(const struct GgufTensor *tensor, struct QuantMatrix *ret, Reason *why);
+/* The file's first bytes: its header and all keys, up to the first tensor's name. ret_n_keys may be
+ * NULL. */
+const void *gguf_metadata(const struct Gguf *file, size_t *ret_size, uint64_t *ret_n_keys);
 /* All the bytes of the file. */
 const void *gguf_data(const struct Gguf *file, size_t *ret_size);

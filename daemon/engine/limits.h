@@ -43,3 +43,23 @@
 #define CHAT_MAX_MESSAGES 65536
 /* A rendered prompt, all pieces together: no context holds more text than the tokenizer takes. */
 #define CHAT_MAX_SIZE (64U << 20)
+
+/* ---- Models ---- */
+
+/* Hyper-parameters size everything that follows; the largest known models have 126 layers, 16384
+ * dimensions, 53248 in the feed-forward network and 128 heads. */
+#define MODEL_MAX_LAYERS 1024
+#define MODEL_MAX_WIDTH (1U << 20)
+#define MODEL_MAX_HEADS 1024
+#define MODEL_MAX_HEAD_SIZE 4096
+/* Positions are 32-bit numbers and the KV pages of a sequence are indexed by an array. */
+#define MODEL_MAX_CONTEXT (1U << 24)
+/* Two requests (a matrix and its scale) for each of the tensors that a layer can have. */
+#define MODEL_MAX_WEIGHTS (MODEL_MAX_LAYERS * 40)
+
+/* ---- Steps ---- */
+
+/* Buffers for a step are allocated when a model is opened: some 20 widths of floats a token. */
+#define STEP_MAX_TOKENS 8192
+/* More threads than this are a mistake in a configuration file. */
+#define POOL_MAX_THREADS 512

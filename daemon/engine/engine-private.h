@@ -1,0 +1,27 @@
+/*
+ * The Engine as its own parts see it.
+ */
+#pragma once
+
+#include "engine/architecture.h"
+#include "engine/digest.h"
+#include "engine/engine.h"
+#include "engine/packed.h"
+
+struct Engine {
+    struct Gguf *gguf;     /* the model file, or the metadata of `packed` */
+    struct Packed *packed; /* NULL: a GGUF file was opened */
+    struct Weights *weights;
+    struct Compute compute; /* owns its pool */
+
+    const struct Family *family;
+    void *model; /* the family's */
+    Tokenizer *tokenizer;
+    struct Digest fingerprint; /* equal for a GGUF file and what was packed from it */
+    struct ModelInfo info;
+    char *strings[3]; /* what info points to */
+
+    struct Batch batch;
+    float *logits; /* grows to the largest batch that was asked for */
+    size_t logits_rows;
+};

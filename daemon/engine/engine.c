@@ -1,0 +1,181 @@
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/engine-private.h"
+#include "engine/limits.h"
+#include "engine/sequence.h"
+#include "engine/source.h"
+#include "engine/tokenizer.h"
+
+/* ---- Opening ---- */
+
+static size_t round_up(size_t n, size_t multiple) {
+    return (n + multiple - 1) / multiple * multiple;
+}
+
+static int start_compute(struct Compute *compute, const struct EngineOptions *options,
+                         Reason *why) {
+    compute->kernels = options->kernels ? options->kernels : kernels_best();
+    compute->max_tokens = options->max_tokens ? options->max_tokens : 512;
+    if (compute->max_tokens > STEP_MAX_TOKENS)
+        return reason_set(why, EINVAL, "a step may have %u tokens at most", STEP_MAX_TOKENS);
+    int r = pool_new(options->n_threads, &compute->pool);
+    return r < 0 ? reason_set(why, -r, "the compute threads cannot be started") : 0;
+}
+
+static int check_shape(const Engine *engine, const struct ModelShape *shape, Reason *why) {
+    uint32_t n = tokenizer_size(engine->tokenizer);
+    if (n > shape->n_vocab)
+        return reason_set(why, EBADMSG, "the vocabulary has %u tokens, the model computes %u", n,
+                          shape->n_vocab);
+    return 0;
+}
+
+static void describe(Engine *engine, const struct ModelShape *shape, uint32_t n_ctx) {
+    struct ModelInfo *info = &engine->info;
+    info->family = engine->family->name;
+    info->n_layers = shape->n_layers;
+    info->n_embd = shape->n_embd;
+    info->n_vocab = shape->n_vocab;
+    info->n_ctx = n_ctx > 0 && n_ctx < shape->n_ctx ? n_ctx : shape->n_ctx;
+    info->weight_bytes = weights_size(engine->weights);
+    memcpy(info->fingerprint, &engine->fingerprint, sizeof info->fingerprint);
+}
+
+/* The rows that a step writes to, but for the logits: those grow when they are asked for. */
+static int make_batch(Engine *engine) {
+    int r = batch_init(&engine->batch, engine->compute.max_tokens);
+    if (r < 0) return r;
+    engine->batch.hidden_stride = round_up(engine->info.n_embd, 16);
+    engine->batch.logits_stride = round_up(engine->info.n_vocab, 16);
+    size_t size = engine->compute.max_tokens * engine->batch.hidden_stride * sizeof(float);
+    engine->batch.hidden = aligned_alloc(64, size);
+    return engine->batch.hidden ? 0 : -ENOMEM;
+}
+
+static int load(Engine *engine, int fd, const struct EngineOptions *options, Reason *why) {
+    struct ModelShape shape;
+    int r = source_open(engine, fd, why);
+    if (r != 0) return r;
+    r = tokenizer_new(engine->gguf, &engine->tokenizer, why);
+    if (r < 0) return r;
+    r = source_plan(engine, &shape, why);
+    if (r < 0) return r;
+    r = check_shape(engine, &shape, why);
+    if (r < 0) return r;
+    r = weights_fill(engine->weights, NULL, NULL, NULL, why);
+    if (r < 0) return r;
+    r = engine->family->start(engine->model, &engine->compute);
+    if (r < 0) return r;
+    describe(engine, &shape, options->n_ctx);
+    return make_batch(engine);
+}
+
+int engine_open(int fd, const struct EngineOptions *options, Engine **ret, Reason *why) {
+    static const struct EngineOptions defaults;
+    if (!options) options = &defaults;
+    if (why) why->text[0] = '\0';
+    Engine *engine = calloc(1, sizeof *engine);
+    if (!engine) return -ENOMEM;
+    int r = start_compute(&engine->compute, options, why);
+    if (r == 0) r = load(engine, fd, options, why);
+    if (r != 0) {
+        engine_free(engine);
+        if (r == -ENOMEM) reason_set(why, ENOMEM, "not enough memory for the model");
+        return r;
+    }
+    *ret = engine;
+    return 0;
+}
+
+Engine *engine_free(Engine *engine) {
+    if (!engine) return NULL;
+    free(engine->batch.hidden);
+    batch_done(&engine->batch);
+    free(engine->logits);
+    tokenizer_free(engine->tokenizer);
+    source_close(engine);
+    pool_free(engine->compute.pool);
+    free(engine);
+    return NULL;
+}
+
+/* ---- Packing ---- */
+
+int engine_pack(int fd, int out_fd, int (*progress)(void *userdata, uint64_t done, uint64_t total),
+                void *userdata, Reason *why) {
+    static const struct EngineOptions defaults;
+    struct ModelShape shape;
+    if (why) why->text[0] = '\0';
+    Engine *engine = calloc(1, sizeof *engine);
+    if (!engine) return -ENOMEM;
+    int r = start_compute(&engine->compute, &defaults, why);
+    if (r == 0) r = source_open(engine, fd, why);
+    if (r == 0 && engine->packed) r = reason_set(why, EINVAL, "the file is packed already");
+    if (r == 0) r = tokenizer_new(engine->gguf, &engine->tokenizer, why);
+    if (r == 0) r = source_plan(engine, &shape, why);
+    if (r == 0) r = check_shape(engine, &shape, why);
+    if (r == 0) r = source_pack(engine, out_fd, progress, userdata, why);
+    engine_free(engine);
+    return r;
+}
+
+/* ---- Asking ---- */
+
+const struct ModelInfo *engine_info(const Engine *engine) {
+    return &engine->info;
+}
+
+const Tokenizer *engine_tokenizer(const Engine *engine) {
+    return engine->tokenizer;
+}
+
+unsigned engine_n_threads(const Engine *engine) {
+    return pool_n_threads(engine->compute.pool);
+}
+
+uint32_t engine_max_tokens(const Engine *engine) {
+    return engine->compute.max_tokens;
+}
+
+/* ---- Steps ---- */
+
+static int reserve_logits(Engine *engine) {
+    struct Batch *batch = &engine->batch;
+    if (batch->n_logits > engine->logits_rows) {
+        size_t size = batch->n_logits * batch->logits_stride * sizeof(float);
+        float *logits = aligned_alloc(64, size);
+        if (!logits) return -ENOMEM;
+        free(engine->logits);
+        engine->logits = logits;
+        engine->logits_rows = batch->n_logits;
+    }
+    batch->logits = engine->logits;
+    return 0;
+}
+
+static int reserve_states(Engine *engine, const struct Span *spans, size_t n_spans) {
+    for (size_t i = 0; i < n_spans; i++) {
+        Sequence *sequence = spans[i].sequence;
+        int r = engine->family->state_reserve(engine->model, sequence->state, sequence->n_tokens,
+                                              spans[i].n_tokens);
+        if (r < 0) return r;
+    }
+    return 0;
+}
+
+int engine_step(Engine *engine, struct Span *spans, size_t n_spans) {
+    int r = batch_fill(&engine->batch, engine, spans, n_spans, engine->compute.max_tokens);
+    if (r < 0) return r;
+    r = reserve_logits(engine);
+    if (r < 0) return r;
+    r = reserve_states(engine, spans, n_spans);
+    if (r < 0) return r;
+    if (n_spans > 0) engine->family->step(engine->model, &engine->batch);
+    for (size_t i = 0; i < n_spans; i++) spans[i].sequence->n_tokens += spans[i].n_tokens;
+    batch_return(&engine->batch, spans, n_spans);
+    return 0;
+}

@@ -1,0 +1,196 @@
+#include "engine/packed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/limits.h"
+
+/* Of a GGUF file: magic, version, number of tensors, number of keys. */
+#define GGUF_HEADER_SIZE 24u
+#define GGUF_N_TENSORS_OFFSET 8u
+
+/* ---- Reading ---- */
+
+int packed_detect(int fd) {
+    char magic[sizeof PACKED_MAGIC];
+    ssize_t n = pread(fd, magic, sizeof magic, 0);
+    if (n < 0) return -errno;
+    return n == sizeof magic && memcmp(magic, PACKED_MAGIC, sizeof magic) == 0;
+}
+
+/* Whether [offset, offset + size) lies in the file behind the header, offset being aligned. */
+static bool is_inside(const struct Packed *packed, uint64_t offset, uint64_t size,
+                      uint64_t alignment) {
+    return offset >= sizeof(struct PackedHeader) && offset % alignment == 0 &&
+           offset <= packed->size && size <= packed->size - offset;
+}
+
+static struct Digest header_checksum(const struct PackedHeader *header, const void *metadata,
+                                     const void *entries) {
+    struct Digest digest = {{0, 0}};
+    digest_add(&digest, header, offsetof(struct PackedHeader, checksum));
+    digest_add(&digest, metadata, header->metadata_size);
+    digest_add(&digest, entries, header->n_entries * sizeof(struct WeightEntry));
+    return digest;
+}
+
+static bool is_terminated(const char *string, size_t size) {
+    return strnlen(string, size) < size;
+}
+
+/* A file of another time or place is not damaged, it is stale: that comes before all else. */
+static int check_age(const struct PackedHeader *header, const char *tier, Reason *why) {
+    if (header->version != PACKED_VERSION || header->layout != PACKED_LAYOUT) {
+        reason_set(why, 0, "the file was packed by another version (%u.%u, not %u.%u)",
+                   header->version, header->layout, PACKED_VERSION, PACKED_LAYOUT);
+        return PACKED_STALE;
+    }
+    if (strncmp(header->tier, tier, sizeof header->tier) != 0) {
+        reason_set(why, 0, "the file was packed for %.15s, not %s", header->tier, tier);
+        return PACKED_STALE;
+    }
+    return 0;
+}
+
+static int check_sections(struct Packed *packed, Reason *why) {
+    const struct PackedHeader *header = packed->header;
+    if (header->n_entries > MODEL_MAX_WEIGHTS ||
+        !is_inside(packed, header->metadata_offset, header->metadata_size, 8) ||
+        !is_inside(packed, header->index_offset, header->n_entries * sizeof(struct WeightEntry),
+                   8) ||
+        !is_inside(packed, header->data_offset, header->data_size, PACKED_PAGE))
+        return reason_set(why, EBADMSG, "the packed file is truncated or its header damaged");
+    if (!is_terminated(header->weights, sizeof header->weights))
+        return reason_set(why, EBADMSG, "the packed file's header is damaged");
+
+    const uint8_t *bytes = packed->mapping;
+    packed->entries = (const struct WeightEntry *)(bytes + header->index_offset);
+    packed->data = bytes + header->data_offset;
+    struct Digest sum = header_checksum(header, bytes + header->metadata_offset, packed->entries);
+    if (memcmp(&sum, &header->checksum, sizeof sum) != 0)
+        return reason_set(why, EBADMSG, "the packed file's header or index is damaged");
+    return 0;
+}
+
+static int map_file(struct Packed *packed, int fd, Reason *why) {
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return reason_set(why, errno, "the packed file cannot be read: %s", strerror(errno));
+    if (!S_ISREG(status.st_mode)) return reason_set(why, EINVAL, "not a regular file");
+    if (status.st_size < (off_t)sizeof(struct PackedHeader))
+        return reason_set(why, EBADMSG, "the packed file is truncated");
+    void *mapping = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (mapping == MAP_FAILED)
+        return reason_set(why, errno, "the packed file cannot be mapped: %s", strerror(errno));
+    madvise(mapping, (size_t)status.st_size, MADV_WILLNEED);
+    packed->mapping = mapping;
+    packed->size = (size_t)status.st_size;
+    packed->header = mapping;
+    return 0;
+}
+
+int packed_open(int fd, const char *tier, struct Packed **ret, Reason *why) {
+    struct Packed *packed = calloc(1, sizeof *packed);
+    if (!packed) return -ENOMEM;
+    int r = map_file(packed, fd, why);
+    if (r == 0 && memcmp(packed->header->magic, PACKED_MAGIC, sizeof PACKED_MAGIC) != 0)
+        r = reason_set(why, EBADMSG, "not a packed file");
+    if (r == 0) r = check_age(packed->header, tier, why);
+    if (r == 0) r = check_sections(packed, why);
+    if (r != 0) {
+        packed_free(packed);
+        return r;
+    }
+    *ret = packed;
+    return 0;
+}
+
+struct Packed *packed_free(struct Packed *packed) {
+    if (!packed) return NULL;
+    if (packed->mapping) munmap(packed->mapping, packed->size);
+    free(packed);
+    return NULL;
+}
+
+int packed_metadata(const struct Packed *packed, struct Gguf **ret, Reason *why) {
+    const uint8_t *bytes = packed->mapping;
+    return gguf_parse(bytes + packed->header->metadata_offset, packed->header->metadata_size, ret,
+                      why);
+}
+
+/* ---- Writing ---- */
+
+static uint64_t round_up(uint64_t n, uint64_t multiple) {
+    return (n + multiple - 1) / multiple * multiple;
+}
+
+/* The sections one behind the other. Returns the size of the file. */
+static uint64_t place_sections(struct PackedHeader *header, size_t metadata_size, size_t n_entries,
+                               uint64_t data_size) {
+    header->metadata_offset = PACKED_PAGE;
+    header->metadata_size = metadata_size;
+    header->index_offset = round_up(header->metadata_offset + metadata_size, PACKED_PAGE);
+    header->n_entries = n_entries;
+    header->data_offset =
+        round_up(header->index_offset + n_entries * sizeof(struct WeightEntry), PACKED_PAGE);
+    header->data_size = data_size;
+    return header->data_offset + data_size;
+}
+
+/* All keys of the source, no tensors. */
+static void write_metadata(uint8_t *dst, const void *metadata, size_t size) {
+    memcpy(dst, metadata, size);
+    memset(dst + GGUF_N_TENSORS_OFFSET, 0, sizeof(uint64_t));
+}
+
+static int write_sections(uint8_t *bytes, struct PackedHeader *header, const void *metadata,
+                          struct Weights *weights, WeightsProgress *progress, void *userdata,
+                          Reason *why) {
+    size_t n;
+    const struct WeightEntry *entries = weights_entries(weights, &n);
+    int r = weights_fill(weights, bytes + header->data_offset, progress, userdata, why);
+    if (r < 0) return r;
+    write_metadata(bytes + header->metadata_offset, metadata, header->metadata_size);
+    memcpy(bytes + header->index_offset, entries, n * sizeof *entries);
+    header->checksum = header_checksum(header, bytes + header->metadata_offset, entries);
+    size_t size = header->data_offset + header->data_size;
+    if (msync(bytes, size, MS_SYNC) < 0) return -errno;
+    memcpy(bytes, header, sizeof *header);
+    return msync(bytes, PACKED_PAGE, MS_SYNC) < 0 ? -errno : 0;
+}
+
+/* Blocks first: a page of a mapping that finds no room on the disk later is a SIGBUS. */
+static int make_file(int fd, uint64_t size, void **ret) {
+    if (ftruncate(fd, 0) < 0) return -errno;
+    int r = posix_fallocate(fd, 0, (off_t)size);
+    if (r != 0) return -r;
+    void *mapping = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (mapping == MAP_FAILED) return -errno;
+    *ret = mapping;
+    return 0;
+}
+
+int packed_write(int fd, const struct PackedHeader *header, const struct Gguf *source,
+                 struct Weights *weights, WeightsProgress *progress, void *userdata, Reason *why) {
+    struct PackedHeader full = *header;
+    size_t metadata_size, n_entries;
+    void *mapping = NULL;
+    const void *metadata = gguf_metadata(source, &metadata_size, NULL);
+    weights_entries(weights, &n_entries);
+    uint64_t size = place_sections(&full, metadata_size, n_entries, weights_size(weights));
+    memcpy(full.magic, PACKED_MAGIC, sizeof PACKED_MAGIC);
+    full.version = PACKED_VERSION;
+    full.layout = PACKED_LAYOUT;
+
+    int r = make_file(fd, size, &mapping);
+    if (r < 0) return reason_set(why, -r, "the packed file cannot be written: %s", strerror(-r));
+    r = write_sections(mapping, &full, metadata, weights, progress, userdata, why);
+    munmap(mapping, size);
+    return r;
+}

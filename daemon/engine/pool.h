@@ -1,0 +1,37 @@
+/*
+ * A pool of compute threads for work that is cut up evenly and takes microseconds.
+ *
+ * pool_run() calls one function on every thread at once, the caller being thread 0, and returns
+ * when all have come back. A worker that waits for the next run spins for POOL_SPIN_USEC and then
+ * sleeps on a futex, so that a step's many short runs follow each other within about a microsecond
+ * and an idle pool costs nothing.
+ *
+ * Workers are pinned to one physical core each (engine/cores.h); the caller is not: the thread is
+ * not the pool's, and with the other cores taken the scheduler leaves it on the one that remains. A
+ * pool belongs to one thread, the only one that may call it.
+ */
+#pragma once
+
+typedef struct Pool Pool;
+
+#define POOL_SPIN_USEC 50
+
+/* What a thread does in a run; `thread` is 0 to n_threads - 1. May not call the pool. */
+typedef void PoolJob(void *userdata, unsigned thread, unsigned n_threads);
+
+/* n_threads 0: one per physical core that this process may run on. -EINVAL: too many. */
+int pool_new(unsigned n_threads, Pool **ret);
+Pool *pool_free(Pool *pool); /* accepts and returns NULL */
+
+unsigned pool_n_threads(const Pool *pool);
+
+/* Everything written before the call is seen by the job on every thread, and everything written by
+ * the job is seen after the call. */
+void pool_run(Pool *pool, PoolJob *job, void *userdata);
+
+/* The part of n things in a row that is a thread's: [*ret_begin, *ret_end). */
+static inline void pool_share(unsigned thread, unsigned n_threads, unsigned long n,
+                              unsigned long *ret_begin, unsigned long *ret_end) {
+    *ret_begin = n * thread / n_threads;
+    *ret_end = n * (thread + 1) / n_threads;
+}

@@ -1,0 +1,152 @@
+#include "engine/source.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- What the metadata says ---- */
+
+/* A string of the metadata as the engine's own, cut at the first NUL; absent ones are empty. */
+static int copy_string(const struct Gguf *gguf, const char *key, char **slot, const char **ret,
+                       Reason *why) {
+    struct GgufString string = {"", 0};
+    int r = gguf_get_string(gguf, key, &string, why);
+    if (r < 0) return r;
+    *slot = strndup(string.data, string.size);
+    if (!*slot) return -ENOMEM;
+    *ret = *slot;
+    return 0;
+}
+
+static int read_info(Engine *engine, Reason *why) {
+    struct ModelInfo *info = &engine->info;
+    const struct Gguf *gguf = engine->gguf;
+    int r = copy_string(gguf, "general.name", &engine->strings[0], &info->name, why);
+    if (r == 0)
+        r = copy_string(gguf, "general.architecture", &engine->strings[1], &info->architecture,
+                        why);
+    if (r == 0)
+        r = copy_string(gguf, "tokenizer.chat_template", &engine->strings[2], &info->chat_template,
+                        why);
+    return r;
+}
+
+static int find_family(Engine *engine, Reason *why) {
+    const char *architecture = engine->info.architecture;
+    if (!*architecture) return reason_set(why, EBADMSG, "the file has no general.architecture");
+    engine->family = family_find(architecture);
+    if (!engine->family)
+        return reason_set(why, ENOTSUP, "the architecture \"%.64s\" is not supported",
+                          architecture);
+    return 0;
+}
+
+/* ---- GGUF files ---- */
+
+/* Enough of the data to tell fine-tunes of one model apart, in milliseconds. */
+#define SAMPLE_SIZE 1024u
+
+static void digest_tensor(struct Digest *digest, const struct GgufTensor *tensor) {
+    const uint8_t *data = tensor->data;
+    digest_add(digest, tensor->name, strlen(tensor->name));
+    digest_add(digest, &tensor->type_id, sizeof tensor->type_id);
+    digest_add(digest, tensor->dims, sizeof tensor->dims);
+    if (tensor->size <= 3 * SAMPLE_SIZE) {
+        if (tensor->size > 0) digest_add(digest, data, tensor->size);
+        return;
+    }
+    digest_add(digest, data, SAMPLE_SIZE);
+    digest_add(digest, data + tensor->size / 2, SAMPLE_SIZE);
+    digest_add(digest, data + tensor->size - SAMPLE_SIZE, SAMPLE_SIZE);
+}
+
+static struct Digest digest_file(const struct Gguf *gguf) {
+    struct Digest digest = {{0, 0}};
+    size_t size;
+    const void *metadata = gguf_metadata(gguf, &size, NULL);
+    digest_add(&digest, metadata, size);
+    for (size_t i = 0; i < gguf_n_tensors(gguf); i++)
+        digest_tensor(&digest, gguf_tensor_at(gguf, i));
+    return digest;
+}
+
+/* Counts the parameters and finds the type that most of them have. */
+static void count_weights(const struct Gguf *gguf, struct ModelInfo *info) {
+    uint64_t counts[256] = {0};
+    uint32_t most = 0;
+    info->n_parameters = 0;
+    for (size_t i = 0; i < gguf_n_tensors(gguf); i++) {
+        const struct GgufTensor *tensor = gguf_tensor_at(gguf, i);
+        info->n_parameters += tensor->n_elements;
+        if (tensor->type_id >= 256) continue;
+        counts[tensor->type_id] += tensor->n_elements;
+        if (counts[tensor->type_id] > counts[most]) most = tensor->type_id;
+    }
+    const char *name = quant_type_name(most);
+    info->weights = counts[most] > 0 && name ? name : "";
+}
+
+static int open_gguf(Engine *engine, int fd, Reason *why) {
+    int r = gguf_open(fd, &engine->gguf, why);
+    if (r < 0) return r;
+    engine->fingerprint = digest_file(engine->gguf);
+    count_weights(engine->gguf, &engine->info);
+    return weights_new(engine->gguf, engine->compute.pool, &engine->weights);
+}
+
+/* ---- Packed files ---- */
+
+static int open_packed(Engine *engine, int fd, Reason *why) {
+    int r = packed_open(fd, engine->compute.kernels->tier, &engine->packed, why);
+    if (r == PACKED_STALE) return ENGINE_STALE;
+    if (r < 0) return r;
+    const struct Packed *packed = engine->packed;
+    r = packed_metadata(packed, &engine->gguf, why);
+    if (r < 0) return r;
+    engine->fingerprint = packed->header->fingerprint;
+    engine->info.n_parameters = packed->header->n_parameters;
+    engine->info.weights = packed->header->weights;
+    return weights_map(packed->entries, packed->header->n_entries, packed->data,
+                       packed->header->data_size, &engine->weights, why);
+}
+
+int source_pack(Engine *engine, int out_fd, WeightsProgress *progress, void *userdata,
+                Reason *why) {
+    struct PackedHeader header = {
+        .fingerprint = engine->fingerprint,
+        .n_parameters = engine->info.n_parameters,
+    };
+    snprintf(header.tier, sizeof header.tier, "%s", engine->compute.kernels->tier);
+    snprintf(header.weights, sizeof header.weights, "%s", engine->info.weights);
+    return packed_write(out_fd, &header, engine->gguf, engine->weights, progress, userdata, why);
+}
+
+/* ---- Both ---- */
+
+int source_open(Engine *engine, int fd, Reason *why) {
+    int r = packed_detect(fd);
+    if (r < 0) return reason_set(why, -r, "the model file cannot be read: %s", strerror(-r));
+    r = r > 0 ? open_packed(engine, fd, why) : open_gguf(engine, fd, why);
+    if (r != 0) return r;
+    r = read_info(engine, why);
+    return r < 0 ? r : find_family(engine, why);
+}
+
+int source_plan(Engine *engine, struct ModelShape *ret_shape, Reason *why) {
+    struct ModelFile file = {
+        .gguf = engine->gguf,
+        .architecture = engine->info.architecture,
+        .weights = engine->weights,
+    };
+    return engine->family->open(&file, ret_shape, &engine->model, why);
+}
+
+void source_close(Engine *engine) {
+    if (engine->model) engine->family->close(engine->model);
+    weights_free(engine->weights);
+    gguf_free(engine->gguf);
+    packed_free(engine->packed);
+    for (size_t i = 0; i < sizeof engine->strings / sizeof *engine->strings; i++)
+        free(engine->strings[i]);
+}

@@ -1,0 +1,344 @@
+#include "engine/weights.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "engine/limits.h"
+#include "engine/pack.h"
+
+/* Matrices start on pages of their own: threads map and prefetch them independently. */
+#define PAGE 4096u
+
+struct Weight {
+    struct QuantMatrix source; /* in the GGUF file */
+    float factor;              /* of NAME.scale; all weights are multiplied by it */
+    struct Matrix *matrix;     /* what to set when the data is there: one of these two */
+    const float **vector;
+};
+
+struct Weights {
+    const struct Gguf *file; /* NULL: a packed file */
+    Pool *pool;
+    struct WeightEntry *entries; /* of a packed file: a copy of its index */
+    struct Weight *weights;
+    size_t n, capacity; /* asked for so far */
+    size_t n_entries;   /* of a packed file: how many there are */
+    uint64_t size;
+    const uint8_t *data; /* of a packed file */
+    void *memory;        /* what weights_free() unmaps */
+    size_t memory_size;
+};
+
+static uint64_t round_up(uint64_t n, uint64_t multiple) {
+    return (n + multiple - 1) / multiple * multiple;
+}
+
+int weights_new(const struct Gguf *file, Pool *pool, struct Weights **ret) {
+    struct Weights *weights = calloc(1, sizeof *weights);
+    if (!weights) return -ENOMEM;
+    weights->file = file;
+    weights->pool = pool;
+    *ret = weights;
+    return 0;
+}
+
+struct Weights *weights_free(struct Weights *weights) {
+    if (!weights) return NULL;
+    if (weights->memory) munmap(weights->memory, weights->memory_size);
+    free(weights->entries);
+    free(weights->weights);
+    free(weights);
+    return NULL;
+}
+
+const struct WeightEntry *weights_entries(const struct Weights *weights, size_t *ret_n) {
+    *ret_n = weights->n;
+    return weights->entries;
+}
+
+uint64_t weights_size(const struct Weights *weights) {
+    return weights->size;
+}
+
+/* ---- Asking a packed file: its index is in the order of the requests ---- */
+
+static int check_entry(const struct WeightEntry *entry, size_t data_size, Reason *why) {
+    uint64_t size = 0;
+    if (strnlen(entry->name, sizeof entry->name) == sizeof entry->name)
+        return reason_set(why, EBADMSG, "the packed file's index is damaged");
+    if (entry->layout > WEIGHT_VECTOR || entry->n_rows == 0 || entry->n_cols == 0 ||
+        entry->n_cols > MODEL_MAX_WIDTH || entry->n_rows > MODEL_MAX_WIDTH * 4)
+        return reason_set(why, EBADMSG, "the packed tensor %s has an impossible shape",
+                          entry->name);
+    if (entry->layout == WEIGHT_VECTOR)
+        size = (uint64_t)entry->n_cols * sizeof(float);
+    else
+        size = matrix_size((enum MatrixLayout)entry->layout, entry->n_rows, entry->n_cols);
+    if (entry->size != size || entry->offset % 64 != 0 || entry->offset > data_size ||
+        entry->size > data_size - entry->offset)
+        return reason_set(why, EBADMSG, "the packed tensor %s lies outside of the file",
+                          entry->name);
+    if (!isfinite(entry->scale))
+        return reason_set(why, EBADMSG, "the packed tensor %s has a scale that is not finite",
+                          entry->name);
+    return 0;
+}
+
+int weights_map(const struct WeightEntry *entries, size_t n_entries, const void *data,
+                size_t data_size, struct Weights **ret, Reason *why) {
+    for (size_t i = 0; i < n_entries; i++) {
+        int r = check_entry(&entries[i], data_size, why);
+        if (r < 0) return r;
+    }
+    struct Weights *weights = calloc(1, sizeof *weights);
+    if (!weights) return -ENOMEM;
+    weights->entries = calloc(n_entries + 1, sizeof *entries);
+    if (!weights->entries) {
+        free(weights);
+        return -ENOMEM;
+    }
+    memcpy(weights->entries, entries, n_entries * sizeof *entries);
+    weights->n_entries = n_entries;
+    weights->data = data;
+    weights->size = data_size;
+    *ret = weights;
+    return 0;
+}
+
+/* The next entry when it has this name, else NULL. */
+static const struct WeightEntry *next_entry(const struct Weights *weights, const char *name) {
+    if (weights->n == weights->n_entries) return NULL;
+    const struct WeightEntry *entry = &weights->entries[weights->n];
+    return strcmp(entry->name, name) == 0 ? entry : NULL;
+}
+
+static void map_matrix(const struct Weights *weights, const struct WeightEntry *entry,
+                       struct Matrix *ret) {
+    *ret = (struct Matrix){
+        .layout = (enum MatrixLayout)entry->layout,
+        .n_rows = entry->n_rows,
+        .n_cols = entry->n_cols,
+        .scale = entry->scale,
+        .data = weights->data + entry->offset,
+    };
+}
+
+/* ---- Asking a GGUF file ---- */
+
+static int grow(struct Weights *weights) {
+    if (weights->n < weights->capacity) return 0;
+    size_t capacity = weights->capacity ? 2 * weights->capacity : 64;
+    if (capacity > MODEL_MAX_WEIGHTS) return -EFBIG;
+    struct WeightEntry *entries = realloc(weights->entries, capacity * sizeof *entries);
+    if (!entries) return -ENOMEM;
+    weights->entries = entries;
+    struct Weight *list = realloc(weights->weights, capacity * sizeof *list);
+    if (!list) return -ENOMEM;
+    weights->weights = list;
+    weights->capacity = capacity;
+    return 0;
+}
+
+/* Gives a tensor its place. */
+static int add_weight(struct Weights *weights, const struct WeightEntry *entry,
+                      const struct Weight *weight, Reason *why) {
+    int r = grow(weights);
+    if (r < 0) return r;
+    struct WeightEntry *added = &weights->entries[weights->n];
+    *added = *entry;
+    added->offset = round_up(weights->size, entry->layout == WEIGHT_VECTOR ? 64 : PAGE);
+    if (__builtin_add_overflow(added->offset, added->size, &weights->size))
+        return reason_set(why, EFBIG, "the model is larger than any memory");
+    weights->weights[weights->n++] = *weight;
+    return 0;
+}
+
+static int check_shape(const struct GgufTensor *tensor, uint32_t n_rows, uint32_t n_cols,
+                       Reason *why) {
+    if (tensor->dims[0] == n_cols && tensor->n_elements == (uint64_t)n_rows * n_cols) return 0;
+    return reason_set(why, EBADMSG,
+                      "the tensor %s has %llu rows of %llu values, the model needs %u of %u",
+                      tensor->name, (unsigned long long)(tensor->n_elements / tensor->dims[0]),
+                      (unsigned long long)tensor->dims[0], n_rows, n_cols);
+}
+
+static int find_tensor(const struct Weights *weights, const char *name, unsigned flags,
+                       const struct GgufTensor **ret, Reason *why) {
+    *ret = gguf_tensor(weights->file, name);
+    if (*ret) return 0;
+    if (flags & WEIGHTS_OPTIONAL) return WEIGHTS_ABSENT;
+    return reason_set(why, EBADMSG, "the tensor %s is missing", name);
+}
+
+/* The factor in NAME.scale; 1 when there is none. */
+static int read_factor(const struct Weights *weights, const char *name, float *ret, Reason *why) {
+    char scale_name[sizeof((struct WeightEntry *)0)->name];
+    struct QuantMatrix matrix;
+    *ret = 1;
+    snprintf(scale_name, sizeof scale_name, "%s.scale", name);
+    const struct GgufTensor *tensor = gguf_tensor(weights->file, scale_name);
+    if (!tensor) return 0;
+    int r = check_shape(tensor, 1, 1, why);
+    if (r == 0) r = gguf_matrix(tensor, &matrix, why);
+    if (r == 0 && !matrix.type->is_float)
+        r = reason_set(why, ENOTSUP, "the tensor %s is not a float", scale_name);
+    if (r == 0) r = quant_check(&matrix, 0, 1, why);
+    if (r == 0) quant_rows(&matrix, 0, 1, ret, 1);
+    return r;
+}
+
+static int plan_matrix(struct Weights *weights, const char *full_name, const char *name,
+                       unsigned flags, struct WeightEntry *entry, struct Weight *weight,
+                       Reason *why) {
+    const struct GgufTensor *tensor;
+    int r = find_tensor(weights, full_name, flags, &tensor, why);
+    if (r != 0) return r;
+    r = check_shape(tensor, entry->n_rows, entry->n_cols, why);
+    if (r == 0) r = gguf_matrix(tensor, &weight->source, why);
+    if (r == 0) r = read_factor(weights, name, &weight->factor, why);
+    if (r == 0)
+        r = pack_choose(weights->pool, &weight->source, flags & WEIGHTS_TERNARY, &entry->layout,
+                        &entry->scale, why);
+    if (r < 0) return r;
+    if (entry->layout == MATRIX_T2) entry->scale *= weight->factor;
+    entry->size = matrix_size((enum MatrixLayout)entry->layout, entry->n_rows, entry->n_cols);
+    snprintf(entry->name, sizeof entry->name, "%s", full_name);
+    return 0;
+}
+
+/* ---- Asking either ---- */
+
+static int missing_entry(const char *name, unsigned flags, Reason *why) {
+    if (flags & WEIGHTS_OPTIONAL) return WEIGHTS_ABSENT;
+    return reason_set(why, EBADMSG, "the packed file lacks the tensor %s in its place", name);
+}
+
+static int wrong_entry(const struct WeightEntry *entry, Reason *why) {
+    return reason_set(why, EBADMSG, "the packed tensor %s has another shape than the model needs",
+                      entry->name);
+}
+
+int weights_matrix(struct Weights *weights, const char *name, unsigned flags, uint32_t n_rows,
+                   uint32_t n_cols, struct Matrix *ret, Reason *why) {
+    struct WeightEntry planned = {.n_rows = n_rows, .n_cols = n_cols, .scale = 1};
+    struct Weight weight = {.matrix = ret, .factor = 1};
+    char full_name[sizeof planned.name];
+    *ret = (struct Matrix){0};
+    snprintf(full_name, sizeof full_name, "%s.weight", name);
+
+    if (weights->file) {
+        int r = plan_matrix(weights, full_name, name, flags, &planned, &weight, why);
+        if (r != 0) return r;
+        ret->layout = (enum MatrixLayout)planned.layout;
+        ret->n_rows = n_rows;
+        ret->n_cols = n_cols;
+        return add_weight(weights, &planned, &weight, why);
+    }
+    const struct WeightEntry *entry = next_entry(weights, full_name);
+    if (!entry) return missing_entry(full_name, flags, why);
+    if (entry->layout == WEIGHT_VECTOR || entry->n_rows != n_rows || entry->n_cols != n_cols)
+        return wrong_entry(entry, why);
+    map_matrix(weights, entry, ret);
+    weights->n++;
+    return 0;
+}
+
+static int plan_vector(struct Weights *weights, const char *name, unsigned flags,
+                       struct WeightEntry *entry, struct Weight *weight, Reason *why) {
+    const struct GgufTensor *tensor;
+    int r = find_tensor(weights, name, flags, &tensor, why);
+    if (r != 0) return r;
+    r = check_shape(tensor, 1, entry->n_cols, why);
+    if (r == 0) r = gguf_matrix(tensor, &weight->source, why);
+    if (r == 0 && !weight->source.type->is_float)
+        r = reason_set(why, ENOTSUP, "the tensor %s is %s, not a float type", name,
+                       weight->source.type->name);
+    return r;
+}
+
+int weights_vector(struct Weights *weights, const char *name, unsigned flags, uint32_t n,
+                   const float **ret, Reason *why) {
+    struct WeightEntry planned = {.layout = WEIGHT_VECTOR, .n_rows = 1, .n_cols = n, .scale = 1};
+    struct Weight weight = {.vector = ret, .factor = 1};
+    *ret = NULL;
+    if (weights->file) {
+        int r = plan_vector(weights, name, flags, &planned, &weight, why);
+        if (r != 0) return r;
+        planned.size = n * sizeof(float);
+        snprintf(planned.name, sizeof planned.name, "%s", name);
+        return add_weight(weights, &planned, &weight, why);
+    }
+    const struct WeightEntry *entry = next_entry(weights, name);
+    if (!entry) return missing_entry(name, flags, why);
+    if (entry->layout != WEIGHT_VECTOR || entry->n_cols != n) return wrong_entry(entry, why);
+    *ret = (const float *)(weights->data + entry->offset);
+    weights->n++;
+    return 0;
+}
+
+uint64_t weights_n_rows(const struct Weights *weights, const char *name) {
+    if (weights->file) {
+        const struct GgufTensor *tensor = gguf_tensor(weights->file, name);
+        return tensor ? tensor->n_elements / tensor->dims[0] : 0;
+    }
+    for (size_t i = 0; i < weights->n_entries; i++)
+        if (strcmp(weights->entries[i].name, name) == 0) return weights->entries[i].n_rows;
+    return 0;
+}
+
+/* ---- Filling ---- */
+
+static int make_memory(struct Weights *weights) {
+    size_t size = weights->size ? weights->size : 1;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return -ENOMEM;
+    madvise(memory, size, MADV_HUGEPAGE); /* fewer TLB misses; nothing lost where it fails */
+    weights->memory = memory;
+    weights->memory_size = size;
+    return 0;
+}
+
+static int fill_one(struct Weights *weights, size_t i, uint8_t *data, Reason *why) {
+    const struct WeightEntry *entry = &weights->entries[i];
+    const struct Weight *weight = &weights->weights[i];
+    void *dst = data + entry->offset;
+    if (weight->vector) {
+        int r = quant_check(&weight->source, 0, 1, why);
+        if (r < 0) return r;
+        quant_rows(&weight->source, 0, 1, dst, entry->n_cols);
+        *weight->vector = dst;
+        return 0;
+    }
+    *weight->matrix = (struct Matrix){
+        .layout = (enum MatrixLayout)entry->layout,
+        .n_rows = entry->n_rows,
+        .n_cols = entry->n_cols,
+        .scale = entry->scale,
+        .data = dst,
+    };
+    return pack_matrix(weights->pool, &weight->source, weight->factor, weight->matrix, dst, why);
+}
+
+int weights_fill(struct Weights *weights, void *data, WeightsProgress *progress, void *userdata,
+                 Reason *why) {
+    if (!weights->file) {
+        if (weights->n == weights->n_entries) return 0;
+        return reason_set(why, EBADMSG, "the packed file has tensors that the model does not use");
+    }
+    if (!data) {
+        int r = make_memory(weights);
+        if (r < 0) return r;
+        data = weights->memory;
+    }
+    for (size_t i = 0; i < weights->n; i++) {
+        int r = fill_one(weights, i, data, why);
+        if (r < 0) return r;
+        uint64_t done = weights->entries[i].offset + weights->entries[i].size;
+        if (progress && progress(userdata, done, weights->size) != 0) return -ECANCELED;
+    }
+    return 0;
+}

@@ -1,0 +1,82 @@
+/*
+ * The tensors that a family asks for, as packed matrices and vectors of floats.
+ *
+ * A family asks for all it needs, in an order that depends on nothing but the metadata: each
+ * request is checked and given a place. weights_fill() then converts everything at once on all
+ * threads and sets the pointers. Over a packed file the same requests are answered from its index,
+ * in order, and nothing is converted. `ret` of a request must stay where it is until
+ * weights_fill().
+ *
+ * How a tensor is held follows from its type, never from a wish:
+ *   TQ1_0 TQ2_0 I2_S   MATRIX_T2, or MATRIX_F16 (exact) when its blocks have different scales
+ *   Q8_0               MATRIX_I8
+ *   F16 Q4_0 Q4_K Q6_K MATRIX_F16: 4- and 6-bit types have no kernels yet, their values are rounded
+ *                      to half precision and not quantised again
+ *   BF16               MATRIX_F16, or MATRIX_F32 when a value is past the range of halves
+ *   F32                MATRIX_F32
+ * F32, F16 and BF16 tensors asked for with WEIGHTS_TERNARY that hold exactly -s, 0 and +s are
+ * MATRIX_T2. A tensor NAME.scale of one value beside NAME.weight multiplies the weights.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/gguf.h"
+#include "engine/pool.h"
+#include "engine/reason.h"
+#include "kernels/kernels.h"
+
+struct Weights;
+
+/* The layout of a WeightEntry that is a vector. */
+#define WEIGHT_VECTOR ((uint32_t)N_MATRIX_LAYOUTS)
+
+/* Where a tensor is among the packed data; also the index of a packed file. */
+struct WeightEntry {
+    char name[128];  /* of the tensor in the GGUF file, NUL-terminated */
+    uint32_t layout; /* enum MatrixLayout or WEIGHT_VECTOR */
+    uint32_t n_rows, n_cols;
+    float scale;
+    uint64_t offset; /* from the start of the data, a multiple of 64 */
+    uint64_t size;   /* bytes */
+};
+
+/* From a GGUF file, which must outlive the Weights. The pool only scans and packs. */
+int weights_new(const struct Gguf *file, Pool *pool, struct Weights **ret);
+/* From packed data, checked to lie within data_size; both must outlive the Weights. -EBADMSG. */
+int weights_map(const struct WeightEntry *entries, size_t n_entries, const void *data,
+                size_t data_size, struct Weights **ret, Reason *why);
+struct Weights *weights_free(struct Weights *weights); /* and the packed data that it made */
+
+enum WeightFlags {
+    WEIGHTS_OPTIONAL = 1 << 0, /* absent: returns WEIGHTS_ABSENT and *ret is as if zeroed */
+    WEIGHTS_TERNARY = 1 << 1,  /* the model computes with ternary weights here */
+};
+
+enum { WEIGHTS_ABSENT = 1 };
+
+/* `name` is without ".weight". -EBADMSG: missing, or of another shape; -ENOTSUP: a type that cannot
+ * be read. ret->layout, n_rows and n_cols are set at once. */
+int weights_matrix(struct Weights *weights, const char *name, unsigned flags, uint32_t n_rows,
+                   uint32_t n_cols, struct Matrix *ret, Reason *why);
+/* `name` in full. Any float type; one dimension of n. */
+int weights_vector(struct Weights *weights, const char *name, unsigned flags, uint32_t n,
+                   const float **ret, Reason *why);
+
+/* Rows of a matrix, 0 when it is not there: where the file's own tensor says how large something
+ * is. */
+uint64_t weights_n_rows(const struct Weights *weights, const char *name);
+
+/* What was asked for so far, and the bytes that it takes. */
+const struct WeightEntry *weights_entries(const struct Weights *weights, size_t *ret_n);
+uint64_t weights_size(const struct Weights *weights);
+
+typedef int WeightsProgress(void *userdata, uint64_t done, uint64_t total);
+
+/* Packs everything into `data` of weights_size() bytes, 64-byte aligned, which then belongs to the
+ * caller and must outlive the Weights; NULL: into memory of its own. `progress` may be NULL;
+ * nonzero cancels with -ECANCELED. -EBADMSG: weights that are not finite. */
+int weights_fill(struct Weights *weights, void *data, WeightsProgress *progress, void *userdata,
+                 Reason *why);
