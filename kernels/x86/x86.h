@@ -1,0 +1,34 @@
+/*
+ * What the files of this folder share. A file is compiled with the flags of one instruction set
+ * (meson.build), named by its prefix; a kernel that is the same for several, given their vector
+ * type, is written once in a header and included by each.
+ */
+#pragma once
+
+#include <immintrin.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/* Before a loop over an array of vectors that is to live in registers. */
+#ifdef __clang__
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
+typedef void Matmul(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
+                    const struct Activations *x, float *y, size_t y_stride);
+
+extern const struct Kernels kernels_avx2, kernels_avx512;
+Matmul avx2_matmul_f32, avx2_matmul_f16, avx2_matmul_i8, avx2_matmul_t2;
+Matmul avx512_matmul_f32, avx512_matmul_f16, avx512_matmul_i8, avx512_matmul_t2;
+
+/* Four int8 activations, to be broadcast. */
+ALWAYS_INLINE int load_4x8(const int8_t *q) {
+    int four;
+    memcpy(&four, q, sizeof four);
+    return four;
+}

@@ -1,0 +1,195 @@
+/* How fast the kernels are. */
+#include "tests/kernels/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/kernels/problem.h"
+
+/* A shape to time. What the fields mean is up to run(). */
+struct Bench {
+    const char *name;
+    void (*prepare)(const struct Bench *bench);
+    void (*run)(const struct Kernels *tier, const struct Bench *bench);
+    uint32_t layout, rows, columns, vectors;
+    double bytes, operations; /* of one run */
+};
+
+static struct Problem problem;
+static float *a, *b, *y;
+static uint16_t *halves;
+static int8_t *bytes;
+
+static void prepare_matmul(const struct Bench *bench) {
+    problem = problem_new(bench->layout, FILL_RANDOM, bench->rows, bench->columns, bench->vectors);
+    y = guarded(SLOT_E, (size_t)bench->rows * bench->vectors * sizeof *y);
+}
+
+static void run_matmul(const struct Kernels *tier, const struct Bench *bench) {
+    tier->matmul[bench->layout](&problem.matrix, 0, bench->rows / TILE_ROWS, &problem.x, y,
+                                bench->rows);
+}
+
+static void prepare_vectors(const struct Bench *bench) {
+    size_t n = bench->columns;
+    a = guarded_aligned(SLOT_A, n * sizeof *a);
+    b = guarded_aligned(SLOT_B, n * sizeof *b);
+    y = guarded_aligned(SLOT_C, n * sizeof *y);
+    halves = guarded_aligned(SLOT_D, n * sizeof *halves);
+    bytes = guarded_aligned(SLOT_E, n * 2);
+    fill_floats(FILL_RANDOM, a, n);
+    fill_floats(FILL_RANDOM, b, n);
+    fill_floats(FILL_RANDOM, y, n);
+    fill_halves(FILL_RANDOM, halves, n);
+}
+
+static void run_quantize_token(const struct Kernels *tier, const struct Bench *bench) {
+    float scale;
+    int32_t sum;
+    tier->quantize_token(a, bench->columns, bytes, &scale, &sum);
+}
+
+static void run_quantize_block(const struct Kernels *tier, const struct Bench *bench) {
+    tier->quantize_block(a, bench->columns, bytes, y, (int32_t *)(void *)b);
+}
+
+static void run_rms_norm(const struct Kernels *tier, const struct Bench *bench) {
+    tier->rms_norm(a, b, bench->columns, 1e-5f, y);
+}
+
+static void run_rope(const struct Kernels *tier, const struct Bench *bench) {
+    tier->rope(y, bench->columns / 128, 128, 128, a, bench->layout);
+}
+
+static void run_silu_mul(const struct Kernels *tier, const struct Bench *bench) {
+    tier->silu_mul(a, b, bench->columns, y);
+}
+
+static void run_relu2_mul(const struct Kernels *tier, const struct Bench *bench) {
+    tier->relu2_mul(a, b, bench->columns, y);
+}
+
+static void run_add(const struct Kernels *tier, const struct Bench *bench) {
+    tier->add(a, bench->columns, y);
+}
+
+static void run_f32_to_f16(const struct Kernels *tier, const struct Bench *bench) {
+    tier->f32_to_f16(a, bench->columns, halves);
+}
+
+static void run_f16_to_f32(const struct Kernels *tier, const struct Bench *bench) {
+    tier->f16_to_f32(halves, bench->columns, y);
+}
+
+/* `vectors` queries over `rows` pages of 64 positions with heads of 128. */
+static void prepare_attend(const struct Bench *bench) {
+    size_t n = (size_t)bench->rows * 64 * 128;
+    prepare_vectors(bench);
+    halves = guarded_aligned(SLOT_D, 2 * n * sizeof *halves);
+    fill_halves(FILL_RANDOM, halves, 2 * n);
+}
+
+static void run_attend(const struct Kernels *tier, const struct Bench *bench) {
+    float max[8] = {0}, sum[8] = {0};
+    size_t page = 64 * 128;
+    for (uint32_t i = 0; i < bench->rows; i++)
+        tier->attend(a, bench->vectors, 128, halves + 2 * i * page, halves + (2 * i + 1) * page, 64,
+                     128, max, sum, y);
+}
+
+#define MATMUL(name, layout, bits, rows, columns, vectors)                                         \
+    {                                                                                              \
+        name, prepare_matmul, run_matmul, layout, rows, columns, vectors,                          \
+            (double)(rows) * (columns) * (bits) / 8, 2.0 * (rows) * (columns) * (vectors)          \
+    }
+#define VECTOR(name, run, option, n, size, operations)                                             \
+    {                                                                                              \
+        name, prepare_vectors, run, option, 0, n, 0, (double)(n) * (size),                         \
+            (double)(n) * (operations)                                                             \
+    }
+#define ATTEND(name, n_pages, n_queries)                                                           \
+    {                                                                                              \
+        name, prepare_attend, run_attend, 0, n_pages, (n_queries)*128, n_queries,                  \
+            (n_pages)*64 * 128 * 4.0, (n_pages)*64 * 128 * 4.0 * (n_queries)                       \
+    }
+
+/* Matrices of 4096 x 4096 and more are larger than a core's share of the caches. */
+static const struct Bench benches[] = {
+    MATMUL("matmul[T2] 4096x4096 x1", MATRIX_T2, 2, 4096, 4096, 1),
+    MATMUL("matmul[T2] 4096x4096 x2", MATRIX_T2, 2, 4096, 4096, 2),
+    MATMUL("matmul[T2] 4096x4096 x4", MATRIX_T2, 2, 4096, 4096, 4),
+    MATMUL("matmul[T2] 4096x4096 x8", MATRIX_T2, 2, 4096, 4096, 8),
+    MATMUL("matmul[T2] 4096x4096 x64", MATRIX_T2, 2, 4096, 4096, 64),
+    MATMUL("matmul[T2] 2560x6912 x1", MATRIX_T2, 2, 2560, 6912, 1),
+    MATMUL("matmul[I8] 4096x4096 x1", MATRIX_I8, 9, 4096, 4096, 1),
+    MATMUL("matmul[I8] 4096x4096 x64", MATRIX_I8, 9, 4096, 4096, 64),
+    MATMUL("matmul[F16] 2048x2048 x1", MATRIX_F16, 16, 2048, 2048, 1),
+    MATMUL("matmul[F16] 2048x2048 x64", MATRIX_F16, 16, 2048, 2048, 64),
+    MATMUL("matmul[F32] 2048x2048 x1", MATRIX_F32, 32, 2048, 2048, 1),
+    MATMUL("matmul[F32] 2048x2048 x64", MATRIX_F32, 32, 2048, 2048, 64),
+    VECTOR("quantize_token 4096", run_quantize_token, 0, 4096, 5, 2),
+    VECTOR("quantize_block 4096", run_quantize_block, 0, 4096, 5, 2),
+    VECTOR("rms_norm 4096", run_rms_norm, 0, 4096, 12, 4),
+    VECTOR("rope norm 32x128", run_rope, ROPE_NORM, 4096, 8, 3),
+    VECTOR("rope neox 32x128", run_rope, ROPE_NEOX, 4096, 8, 3),
+    VECTOR("silu_mul 14336", run_silu_mul, 0, 14336, 12, 14),
+    VECTOR("relu2_mul 6912", run_relu2_mul, 0, 6912, 12, 3),
+    VECTOR("add 4096", run_add, 0, 4096, 12, 1),
+    VECTOR("f32_to_f16 4096", run_f32_to_f16, 0, 4096, 6, 1),
+    VECTOR("f16_to_f32 4096", run_f16_to_f32, 0, 4096, 6, 1),
+    ATTEND("attend 4096 positions, 1 query", 64, 1),
+    ATTEND("attend 4096 positions, 4 queries", 64, 4),
+};
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_size(const void *p, const void *q) {
+    const double *d = p, *e = q;
+    return (*d > *e) - (*d < *e);
+}
+
+/* The median time of a run, in seconds. Short runs are timed many at once. */
+static double median_time(const struct Kernels *tier, const struct Bench *bench) {
+    enum { REPETITIONS = 11 };
+    double times[REPETITIONS], start = now();
+    unsigned many = 1;
+
+    bench->run(tier, bench);
+    double first = now() - start;
+    if (first > 0.2) return first;
+    if (first < 2e-3) many = (unsigned)(2e-3 / (first + 1e-7)) + 1;
+    for (unsigned i = 0; i < REPETITIONS; i++) {
+        start = now();
+        for (unsigned k = 0; k < many; k++) bench->run(tier, bench);
+        times[i] = (now() - start) / many;
+    }
+    qsort(times, REPETITIONS, sizeof *times, by_size);
+    return times[REPETITIONS / 2];
+}
+
+static void bench_tiers(const struct Bench *bench) {
+    const struct Kernels *tier;
+    double c_time = 0;
+
+    bench->prepare(bench);
+    for (unsigned i = 0; (tier = kernels_tier(i)); i++) {
+        double time = median_time(tier, bench);
+        if (i == 0) c_time = time;
+        printf("%-34s %-8s %10.1f us %8.2f GB/s %9.2f GOPS %7.1fx\n", bench->name, tier->tier,
+               time * 1e6, bench->bytes / time / 1e9, bench->operations / time / 1e9,
+               c_time / time);
+        fflush(stdout);
+    }
+}
+
+int bench(const char *name) {
+    for (size_t i = 0; i < sizeof benches / sizeof *benches; i++)
+        if (!name || strstr(benches[i].name, name)) bench_tiers(&benches[i]);
+    return 0;
+}

@@ -1,0 +1,114 @@
+/* Attention. */
+#include <math.h>
+#include <string.h>
+
+#include "kernels/f16.h"
+#include "tests/kernels/check.h"
+#include "tests/kernels/inputs.h"
+
+enum { MAX_QUERIES = 9, MAX_HEAD = 256 };
+
+struct State {
+    float max[MAX_QUERIES], sum[MAX_QUERIES], acc[MAX_QUERIES * MAX_HEAD];
+};
+
+static void state_init(struct State *state) {
+    memset(state, 0, sizeof *state);
+    for (unsigned i = 0; i < MAX_QUERIES; i++) state->max[i] = -INFINITY;
+}
+
+struct Shape {
+    uint32_t n_queries, head_size, n;
+    size_t stride;
+};
+
+/* n rows, the last of which ends at the guard. */
+static const uint16_t *new_rows(enum Slot slot, enum Fill fill, const struct Shape *s) {
+    size_t n = s->n ? (s->n - 1) * s->stride + s->head_size : 0;
+    uint16_t *rows = guarded(slot, n * sizeof *rows);
+    fill_halves(fill, rows, n);
+    return rows;
+}
+
+static void compare_pages(const struct Kernels *tier, enum Fill fill, const struct Shape *s) {
+    static struct State expected, actual;
+    size_t n_q = (size_t)s->n_queries * s->head_size;
+    float *q = guarded(SLOT_A, n_q * sizeof *q), *acc = guarded(SLOT_D, n_q * sizeof *acc);
+
+    fill_floats(fill, q, n_q);
+    memset(acc, 0, n_q * sizeof *acc);
+    state_init(&expected);
+    state_init(&actual);
+    for (unsigned page = 0; page < 2; page++) {
+        const uint16_t *k = new_rows(SLOT_B, fill, s), *v = new_rows(SLOT_C, fill, s);
+        kernels_tier(0)->attend(q, s->n_queries, s->head_size, k, v, s->n, s->stride, expected.max,
+                                expected.sum, expected.acc);
+        tier->attend(q, s->n_queries, s->head_size, k, v, s->n, s->stride, actual.max, actual.sum,
+                     acc);
+        memcpy(actual.acc, acc, n_q * sizeof *acc);
+        check_same_floats(tier, (float *)&actual, (float *)&expected, sizeof actual / sizeof(float),
+                          "%u queries, head %u, n=%u, page %u, fill %d", s->n_queries, s->head_size,
+                          s->n, page, (int)fill);
+    }
+}
+
+static void compare_attend(const struct Kernels *tier) {
+    static const uint32_t lengths[] = {0, 1, 2, 7, 15, 16, 17, 33, 48, 63, 64};
+    static const uint32_t heads[] = {0, 8, 16, 24, 40, 64, 80, 96, 120, 128, 256};
+    uint32_t turn = 0;
+
+    for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        for (unsigned h = 0; h < sizeof heads / sizeof *heads; h++)
+            for (uint32_t n_queries = 0; n_queries <= MAX_QUERIES; n_queries += 1 + turn % 2) {
+                enum Fill fill = turn++ % N_FILLS;
+                struct Shape s = {n_queries, heads[h], lengths[i], heads[h] + turn % 3};
+                compare_pages(tier, fill, &s);
+            }
+}
+
+/* softmax(q k^T) v of one query, all positions at once. */
+static void naive_attention(const float *q, const struct Shape *s, const uint16_t *k,
+                            const uint16_t *v, double *y) {
+    double scores[1024], max = -INFINITY, sum = 0;
+
+    for (uint32_t j = 0; j < s->n; j++) {
+        scores[j] = 0;
+        for (uint32_t d = 0; d < s->head_size; d++)
+            scores[j] += q[d] * (double)f16_decode(k[j * s->stride + d]);
+        max = fmax(max, scores[j]);
+    }
+    for (uint32_t d = 0; d < s->head_size; d++) y[d] = 0;
+    for (uint32_t j = 0; j < s->n; j++) {
+        double p = exp(scores[j] - max);
+        sum += p;
+        for (uint32_t d = 0; d < s->head_size; d++) y[d] += p * f16_decode(v[j * s->stride + d]);
+    }
+    for (uint32_t d = 0; d < s->head_size; d++) y[d] /= sum;
+}
+
+/* Page by page against all at once, in double precision. */
+static void check_definition(void) {
+    static struct State state;
+    const struct Shape s = {1, 64, 200, 70};
+    const uint16_t *k = new_rows(SLOT_B, FILL_RANDOM, &s), *v = new_rows(SLOT_C, FILL_RANDOM, &s);
+    float q[64];
+    double expected[64];
+
+    fill_floats(FILL_RANDOM, q, 64);
+    naive_attention(q, &s, k, v, expected);
+    state_init(&state);
+    for (uint32_t j = 0; j < s.n; j += ATTEND_MAX) {
+        uint32_t n = s.n - j < ATTEND_MAX ? s.n - j : ATTEND_MAX;
+        kernels_tier(0)->attend(q, 1, s.head_size, k + j * s.stride, v + j * s.stride, n, s.stride,
+                                state.max, state.sum, state.acc);
+    }
+    for (uint32_t d = 0; d < s.head_size; d++)
+        if (!(fabs(state.acc[d] / state.sum[0] - expected[d]) < 2e-6))
+            check_failed("C tier, dimension %u: %g, expected %g", d, state.acc[d] / state.sum[0],
+                         expected[d]);
+}
+
+void check_attend(void) {
+    check_definition();
+    check_tiers(compare_attend);
+}

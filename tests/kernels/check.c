@@ -1,0 +1,73 @@
+/*
+ * kernels-check: every kernel on every tier of this machine against its definition.
+ * kernels-check --bench [NAME]: how fast they are.
+ */
+#include "tests/kernels/check.h"
+
+#include <assert.h>
+
+#include "tests/test.h"
+
+#define MAX_PRINTED 10
+
+void check_failed(const char *format, ...) {
+    char message[400];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    if (test_n_failures < MAX_PRINTED)
+        test_fail(__FILE__, __LINE__, "%s", message);
+    else
+        test_n_failures++;
+}
+
+void check_tiers(void (*compare)(const struct Kernels *tier)) {
+    const struct Kernels *tier;
+    for (unsigned i = 1; (tier = kernels_tier(i)); i++) compare(tier);
+}
+
+static void check_dispatch(void) {
+    const struct Kernels *best = NULL, *tier;
+
+    REQUIRE(kernels_tier(0));
+    CHECK_STR(kernels_tier(0)->tier, "c");
+    for (unsigned i = 0; (tier = kernels_tier(i)); i++) best = tier;
+    if (!getenv("RYZEN_LLM_CPU")) CHECK(kernels_best() == best);
+    setenv("RYZEN_LLM_CPU", "c", 1);
+    best = kernels_best();
+    CHECK(best == kernels_best()); /* decided before, or else now, for good */
+    for (unsigned i = 0; (tier = kernels_tier(i)); i++) printf("# tier %u: %s\n", i, tier->tier);
+}
+
+/* One row a kernel. */
+static const struct TestCase kernels[] = {
+    {"quantize_token", check_quantize_token},
+    {"quantize_block", check_quantize_block},
+    {"matmul[F32]", check_matmul_f32},
+    {"matmul[F16]", check_matmul_f16},
+    {"matmul[I8]", check_matmul_i8},
+    {"matmul[T2]", check_matmul_t2},
+    {"rms_norm", check_rms_norm},
+    {"rope", check_rope},
+    {"silu_mul", check_silu_mul},
+    {"relu2_mul", check_relu2_mul},
+    {"add", check_add},
+    {"f32_to_f16", check_f32_to_f16},
+    {"f16_to_f32", check_f16_to_f32},
+    {"attend", check_attend},
+    /* and what they rest on */
+    {"exp", check_exp},
+    {"packing", check_packing},
+    {"dispatch", check_dispatch},
+};
+
+#define N_KERNELS (sizeof kernels / sizeof *kernels - 3)
+static_assert(sizeof(struct Kernels) == sizeof(char *) + N_KERNELS * sizeof(void (*)(void)),
+              "a kernel has no row here");
+
+int main(int argc, char **argv) {
+    if (argc > 1 && !strcmp(argv[1], "--bench")) return bench(argc > 2 ? argv[2] : NULL);
+    return test_main(kernels, sizeof kernels / sizeof *kernels);
+}

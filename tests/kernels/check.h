@@ -1,0 +1,39 @@
+/*
+ * The parts of kernels-check. A part checks some kernels: it compares each tier of this machine
+ * with the C tier, to the bit, and the C tier with a naive computation in double precision. It
+ * names kernels, never tiers, so that a new tier is checked the day that it exists.
+ */
+#pragma once
+
+#include "kernels/kernels.h"
+
+/* test_fail() of the main file, for the others. At most a few a case are printed. */
+void check_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Calls compare() for every tier above C. */
+void check_tiers(void (*compare)(const struct Kernels *tier));
+
+/* check-vectors.c */
+void check_quantize_token(void);
+void check_quantize_block(void);
+void check_rms_norm(void);
+void check_rope(void);
+void check_silu_mul(void);
+void check_relu2_mul(void);
+void check_add(void);
+void check_f32_to_f16(void);
+void check_f16_to_f32(void);
+void check_exp(void);
+
+/* check-matmul.c */
+void check_matmul_f32(void);
+void check_matmul_f16(void);
+void check_matmul_i8(void);
+void check_matmul_t2(void);
+void check_packing(void);
+
+/* check-attend.c */
+void check_attend(void);
+
+/* bench.c: times the kernels whose name contains `name` (all if NULL). */
+int bench(const char *name);

@@ -1,0 +1,56 @@
+/*
+ * Hostile memory and hostile numbers for the kernels: buffers whose end is a page that can't be
+ * touched, so that they are also misaligned whenever their length is odd, and fills from harmless
+ * to extreme.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/kernels.h"
+
+/* Buffers that are in use at a time. */
+enum Slot {
+    SLOT_A,
+    SLOT_B,
+    SLOT_C,
+    SLOT_D,
+    SLOT_E,
+    SLOT_F,
+    N_SLOTS,
+};
+
+/* What a slot can hold. */
+#define SLOT_SIZE ((size_t)64 << 20)
+
+/* `size` bytes, the last of them just before a page without access. Filled with 0xa5. The same slot
+ * gives the same memory again. */
+void *guarded(enum Slot slot, size_t size);
+
+/* As above, moved down to a multiple of 64. */
+void *guarded_aligned(enum Slot slot, size_t size);
+
+/* The same numbers in every run. */
+uint32_t random_u32(void);
+float random_float(void); /* -1 to 1 */
+
+enum Fill {
+    FILL_RANDOM,  /* -1 to 1 */
+    FILL_ZERO,    /* of both signs */
+    FILL_WIDE,    /* -100 to 100 */
+    FILL_EXTREME, /* zeros, denormals, largest and smallest numbers among random ones */
+    FILL_SPECIAL, /* and infinities and NaNs */
+    N_FILLS,
+};
+
+float random_fill(enum Fill fill);
+void fill_floats(enum Fill fill, float *x, size_t n);
+void fill_halves(enum Fill fill, uint16_t *x, size_t n);
+
+/* Reports the first difference, named after tier and case. Equal bits, or both NaN. */
+void check_same_floats(const struct Kernels *tier, const float *actual, const float *expected,
+                       size_t n, const char *format, ...) __attribute__((format(printf, 5, 6)));
+void check_same_bytes(const struct Kernels *tier, const void *actual, const void *expected,
+                      size_t size, const char *format, ...) __attribute__((format(printf, 5, 6)));

@@ -1,0 +1,181 @@
+#include "tests/kernels/problem.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/f16.h"
+
+static uint32_t n_blocks(uint32_t n) {
+    return (n + I8_BLOCK - 1) / I8_BLOCK;
+}
+
+/* Weights before packing are read by tests alone, so they need no guard; the largest test decides
+ * the size. */
+static union {
+    float floats[1 << 22];
+    int8_t bytes[1 << 24];
+} weights;
+static float weight_scales[1 << 19];
+
+static void pack_tile(const struct Problem *p, uint32_t row, void *dst) {
+    uint32_t n = p->matrix.n_rows - row < TILE_ROWS ? p->matrix.n_rows - row : TILE_ROWS;
+    size_t at = (size_t)row * p->matrix.n_cols;
+
+    switch (p->matrix.layout) {
+    case MATRIX_F32:
+        matrix_pack_f32(p->floats + at, n, p->matrix.n_cols, dst);
+        break;
+    case MATRIX_F16:
+        matrix_pack_f16(p->floats + at, n, p->matrix.n_cols, dst);
+        break;
+    case MATRIX_I8:
+        matrix_pack_i8(p->bytes + at, p->w_scales + (size_t)row * n_blocks(p->matrix.n_cols), n,
+                       p->matrix.n_cols, dst);
+        break;
+    default:
+        matrix_pack_t2(p->bytes + at, n, p->matrix.n_cols, dst);
+    }
+}
+
+static void pack(struct Problem *p) {
+    const struct Matrix *w = &p->matrix;
+    size_t tile_size = matrix_tile_size(w->layout, w->n_cols);
+    char *data = guarded_aligned(SLOT_A, matrix_size(w->layout, w->n_rows, w->n_cols));
+
+    for (uint32_t row = 0; row < w->n_rows; row += TILE_ROWS)
+        pack_tile(p, row, data + row / TILE_ROWS * tile_size);
+    p->matrix.data = data;
+}
+
+static bool is_float(enum MatrixLayout layout) {
+    return matrix_activation_form(layout) == ACTIVATION_F32;
+}
+
+static int8_t random_byte(const struct Problem *p) {
+    static const int8_t ends[] = {-128, 127, -128, 0};
+    if (p->fill == FILL_ZERO) return 0;
+    return p->fill >= FILL_EXTREME ? ends[random_u32() % 4] : (int8_t)random_u32();
+}
+
+static int8_t random_trit(const struct Problem *p) {
+    return (int8_t)(p->fill == FILL_ZERO ? 0 : (int)(random_u32() % 3) - 1);
+}
+
+static void fill_weights(struct Problem *p) {
+    const struct Matrix *w = &p->matrix;
+    size_t n = (size_t)w->n_rows * w->n_cols;
+
+    p->floats = weights.floats;
+    p->bytes = weights.bytes;
+    p->w_scales = weight_scales;
+    if (is_float(w->layout)) fill_floats(p->fill, weights.floats, n);
+    for (size_t i = 0; i < n && !is_float(w->layout); i++)
+        weights.bytes[i] = w->layout == MATRIX_T2 ? random_trit(p) : random_byte(p);
+    fill_floats(p->fill == FILL_SPECIAL ? FILL_EXTREME : p->fill, weight_scales,
+                w->layout == MATRIX_I8 ? (size_t)w->n_rows * n_blocks(w->n_cols) : 0);
+}
+
+static int32_t sum_of(const int8_t *q, size_t n) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < n; i++) sum += q[i];
+    return sum;
+}
+
+static void fill_scales(struct Problem *p, const int8_t *q) {
+    struct Activations *x = &p->x;
+    size_t n = x->form == ACTIVATION_I8_TOKEN ? 1 : x->stride / I8_BLOCK;
+    size_t length = x->form == ACTIVATION_I8_TOKEN ? x->stride : I8_BLOCK;
+    float *scales = guarded(SLOT_C, n * x->n_vectors * sizeof *scales);
+    int32_t *sums = guarded(SLOT_D, n * x->n_vectors * sizeof *sums);
+
+    fill_floats(p->fill, scales, n * x->n_vectors);
+    for (size_t v = 0; v < x->n_vectors; v++)
+        for (size_t i = 0; i < n; i++)
+            sums[v * n + i] = sum_of(q + v * x->stride + i * length, length);
+    x->scales = scales;
+    x->sums = sums;
+}
+
+static void fill_activations(struct Problem *p) {
+    struct Activations *x = &p->x;
+
+    if (x->form == ACTIVATION_F32) {
+        /* The last vector ends at the guard although the stride goes on. */
+        x->stride = x->n_cols + 3;
+        size_t n = x->n_vectors * x->stride - 3;
+        float *f32 = guarded(SLOT_B, n * sizeof *f32);
+        fill_floats(p->fill, f32, n);
+        x->f32 = f32;
+        return;
+    }
+    x->stride = (size_t)n_blocks(x->n_cols) * I8_BLOCK;
+    int8_t *q = guarded(SLOT_B, x->stride * x->n_vectors);
+    for (size_t v = 0; v < x->n_vectors; v++)
+        for (size_t c = 0; c < x->stride; c++)
+            q[v * x->stride + c] = c < x->n_cols ? random_byte(p) : 0;
+    x->i8 = q;
+    fill_scales(p, q);
+}
+
+static struct Problem shaped(enum MatrixLayout layout, enum Fill fill, uint32_t n_rows,
+                             uint32_t n_cols, uint32_t n_vectors) {
+    float scale = layout == MATRIX_T2 ? 0.37f : 1;
+    return (struct Problem){
+        .fill = fill,
+        .matrix = {layout, n_rows, n_cols, scale, NULL},
+        .x = {matrix_activation_form(layout), n_vectors, n_cols, 0, NULL, NULL, NULL, NULL},
+    };
+}
+
+struct Problem problem_new(enum MatrixLayout layout, enum Fill fill, uint32_t n_rows,
+                           uint32_t n_cols, uint32_t n_vectors) {
+    struct Problem p = shaped(layout, fill, n_rows, n_cols, n_vectors);
+    fill_weights(&p);
+    pack(&p);
+    fill_activations(&p);
+    return p;
+}
+
+struct Problem problem_new_largest(enum MatrixLayout layout, uint32_t n_rows, uint32_t n_cols,
+                                   uint32_t n_vectors) {
+    struct Problem p = shaped(layout, FILL_RANDOM, n_rows, n_cols, n_vectors);
+    fill_weights(&p);
+    memset(weights.bytes, layout == MATRIX_T2 ? 1 : -128, (size_t)n_rows * n_cols);
+    pack(&p);
+    fill_activations(&p);
+    int8_t *q = guarded(SLOT_B, p.x.stride * n_vectors);
+    memset(q, -128, p.x.stride * n_vectors);
+    p.x.i8 = q;
+    fill_scales(&p, q);
+    return p;
+}
+
+float problem_weight(const struct Problem *p, uint32_t row, uint32_t column) {
+    size_t i = (size_t)row * p->matrix.n_cols + column;
+
+    switch (p->matrix.layout) {
+    case MATRIX_F32:
+        return p->floats[i];
+    case MATRIX_F16:
+        return f16_decode(f16_encode(p->floats[i]));
+    case MATRIX_I8:
+        return p->bytes[i] *
+               p->w_scales[(size_t)row * n_blocks(p->matrix.n_cols) + column / I8_BLOCK];
+    default:
+        return p->bytes[i] * p->matrix.scale;
+    }
+}
+
+double problem_activation(const struct Problem *p, uint32_t v, uint32_t column) {
+    const struct Activations *x = &p->x;
+
+    switch (x->form) {
+    case ACTIVATION_F32:
+        return x->f32[v * x->stride + column];
+    case ACTIVATION_I8_TOKEN:
+        return (double)x->i8[v * x->stride + column] * x->scales[v];
+    default:
+        return (double)x->i8[v * x->stride + column] *
+               x->scales[v * (x->stride / I8_BLOCK) + column / I8_BLOCK];
+    }
+}
