@@ -29,20 +29,23 @@
 /* Token ids are kept in tables; the largest known vocabulary has 262144 entries. */
 #define TOKENIZER_MAX_TOKENS (1U << 20)
 #define TOKENIZER_MAX_MERGES (4U << 20)
-/* All token texts together: offsets into them are 32 bits wide. */
-#define TOKENIZER_MAX_TEXT (1U << 30)
-/* One token's text. Runs of spaces have some hundreds of bytes; special-token search is linear in
- * it. */
+/* All token texts together: offsets into them are 32 bits wide. Real ones have 1 to 3 MB. */
+#define TOKENIZER_MAX_TEXT (256U << 20)
+/* One token's text. The longest real ones are runs of some hundred spaces. */
 #define TOKENIZER_MAX_TOKEN_SIZE 4096
-/* Text for one call: symbols are indexed by 32-bit numbers and take 24 bytes for one of text. */
-#define TOKENIZER_MAX_INPUT (64U << 20)
+/* A crafted vocabulary whose texts share one hash would make loading quadratic; honest ones stay
+ * below a hundred probes. */
+#define TOKENIZER_MAX_PROBES 4096
+/* Text for one call, after the longest context there is. A text that is one single word needs
+ * about 50 times its size while it is tokenised. */
+#define TOKENIZER_MAX_INPUT (16U << 20)
 
 /* ---- Chat ---- */
 
 /* Messages of one conversation. */
 #define CHAT_MAX_MESSAGES 65536
 /* A rendered prompt, all pieces together: no context holds more text than the tokenizer takes. */
-#define CHAT_MAX_SIZE (64U << 20)
+#define CHAT_MAX_SIZE (16U << 20)
 
 /* ---- Models ---- */
 

@@ -3,6 +3,9 @@
  *
  * A Tokenizer is immutable after tokenizer_new(): any thread may use it. The algorithms are rows of
  * a table in tokenizer.c: "llama" (SentencePiece-like, spm.c) and "gpt2" (byte-level BPE, bpe.c).
+ *
+ * Tokens that the file calls user-defined are found in any text; control tokens by TOKENIZE_SPECIAL
+ * only, and plain text never becomes one by merging.
  */
 #pragma once
 
@@ -26,8 +29,9 @@ enum {
     TOKENIZE_MIDDLE = 1 << 2,  /* continues earlier text: no SentencePiece space prefix */
 };
 
-/* Any bytes are accepted; invalid UTF-8 becomes byte tokens or the unknown token. `*ret` is
- * malloc()ed (free()), *ret_n may be 0. */
+/* Any bytes are accepted; what is no token becomes byte tokens, the unknown token, or nothing where
+ * the model has none. `*ret` is malloc()ed (free()), *ret_n may be 0. -EFBIG: more text than
+ * TOKENIZER_MAX_INPUT (limits.h). */
 int tokenizer_encode(const Tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
                      Token **ret, size_t *ret_n);
 
@@ -54,9 +58,9 @@ struct Utf8Stream {
     char pending[4];
     unsigned n_pending;
 };
-/* Appends `size` bytes; writes the whole characters now available to `out` (at least size + 4
- * bytes... * 3 for replacement characters) and returns their size. Bytes that can never become a
- * character come out as U+FFFD. */
+/* Appends `size` bytes; writes the whole characters now available to `out` (room for 3 * (size + 3)
+ * bytes) and returns their size. Bytes that can never become a character come out as U+FFFD, one
+ * for each stretch that starts like a character. A stream starts zeroed. */
 size_t utf8_stream_push(struct Utf8Stream *stream, const char *bytes, size_t size, char *out);
 /* What is left at the end, as U+FFFD; returns 0 or 3. */
 size_t utf8_stream_finish(struct Utf8Stream *stream, char *out);

@@ -18,6 +18,7 @@ struct GgufWriter {
 };
 
 static void append(struct Buffer *buffer, const void *data, size_t size) {
+    if (size == 0) return;
     if (buffer->size + size > buffer->room) {
         buffer->room = 2 * (buffer->size + size);
         buffer->data = realloc(buffer->data, buffer->room);
@@ -25,7 +26,7 @@ static void append(struct Buffer *buffer, const void *data, size_t size) {
     }
     if (data)
         memcpy(buffer->data + buffer->size, data, size);
-    else if (size > 0)
+    else
         memset(buffer->data + buffer->size, 0, size);
     buffer->size += size;
 }

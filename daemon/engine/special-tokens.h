@@ -1,0 +1,37 @@
+/*
+ * Special tokens in text: what a model file calls user-defined tokens is cut out of any text before
+ * it is tokenised, control tokens only where the caller says that they may stand there. The longest
+ * token's text wins, wherever it stands.
+ */
+#pragma once
+
+#include "engine/vocabulary.h"
+
+struct SpecialTokens {
+    struct TokenTexts texts; /* longest first */
+    struct TokenIndex index; /* into texts */
+    Token *tokens;           /* what they stand for in the vocabulary */
+    bool *control;           /* only where control tokens are allowed */
+    /* The sizes of texts that start with byte b are sizes[starts[b]] to sizes[starts[b + 1]]. */
+    uint32_t *sizes;
+    uint32_t starts[257];
+};
+
+enum SpecialKind { SPECIAL_NOT, SPECIAL_ALWAYS, SPECIAL_CONTROL };
+
+/* Collects the tokens that `kind` calls special. -ENOMEM, -E2BIG as token_index_init(). */
+int special_tokens_init(struct SpecialTokens *special, const struct TokenTexts *vocabulary,
+                        enum SpecialKind (*kind)(const void *userdata, Token token),
+                        const void *userdata);
+void special_tokens_done(struct SpecialTokens *special);
+
+/* A stretch of the text: a special token, or (TOKEN_NONE) plain text, never empty. */
+struct Fragment {
+    const char *text;
+    size_t size;
+    Token token;
+};
+
+/* `*ret` is malloc()ed and points into `text`. */
+int special_tokens_cut(const struct SpecialTokens *special, const char *text, size_t size,
+                       bool control, struct Fragment **ret, size_t *ret_n);

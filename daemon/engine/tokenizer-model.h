@@ -1,0 +1,61 @@
+/*
+ * What a kind of tokenizer (spm.c, bpe.c) shares with tokenizer.c, which owns the Tokenizer.
+ */
+#pragma once
+
+#include "engine/gguf.h"
+#include "engine/merge.h"
+#include "engine/special-tokens.h"
+#include "engine/tokenizer.h"
+#include "engine/vocabulary.h"
+
+/* tokenizer.ggml.token_type */
+enum TokenType {
+    TOKEN_NORMAL = 1,
+    TOKEN_UNKNOWN,
+    TOKEN_CONTROL,
+    TOKEN_USER_DEFINED,
+    TOKEN_UNUSED,
+    TOKEN_BYTE,
+};
+
+struct TokenList {
+    Token *tokens;
+    size_t n, room;
+};
+
+int token_list_add(struct TokenList *list, Token token); /* -ENOMEM; TOKEN_NONE adds nothing */
+
+/* A kind of tokenizer: a row of the table in tokenizer.c. */
+struct TokenizerModel {
+    const char *name; /* tokenizer.ggml.model */
+    bool add_bos;     /* unless the file or the pre-tokenizer says */
+    bool space_prefix;
+    /* What a normal or byte token's text stands for: at most `size` bytes to `ret`. */
+    size_t (*decode)(const char *text, size_t size, enum TokenType type, char *ret);
+    /* Sets tokenizer->state, when everything else is in place. */
+    int (*load)(Tokenizer *tokenizer, const struct Gguf *file, Reason *why);
+    void (*free)(void *state);
+    /* Plain text, size >= 1, without special tokens. `first`: starts the text or follows a special
+     * token. */
+    int (*encode)(const Tokenizer *tokenizer, const char *text, size_t size, bool first,
+                  struct Merger *merger, struct TokenList *ret);
+};
+
+extern const struct TokenizerModel SPM, BPE;
+
+#define TOKENIZER_MAX_ENDS 16
+
+struct Tokenizer {
+    const struct TokenizerModel *model;
+    void *state;              /* the model's own */
+    struct TokenTexts texts;  /* as the file has them */
+    struct TokenTexts pieces; /* what they stand for */
+    struct TokenIndex index;  /* texts to tokens */
+    uint8_t *types;           /* enum TokenType */
+    struct SpecialTokens special;
+    Token bos, eos, unknown;
+    Token ends[TOKENIZER_MAX_ENDS];
+    unsigned n_ends;
+    bool add_bos, space_prefix;
+};
