@@ -6,7 +6,9 @@ static const struct {
     const char *name;
     const struct Family *family;
 } architectures[] = {
-    {"fake", &family_fake},
+    {"bitnet", &family_transformer},       {"bitnet-25", &family_transformer},
+    {"bitnet-b1.58", &family_transformer}, {"fake", &family_fake},
+    {"llama", &family_transformer},
 };
 
 const char *architecture_name(unsigned i) {

@@ -13,3 +13,8 @@ struct Compute {
     Pool *pool;
     uint32_t max_tokens;
 };
+
+/* Calls `job` for rows 0 to n_rows - 1, one after the other on a thread, threads side by side. A
+ * single row stays with the caller: waking the others costs more than it saves. */
+typedef void RowJob(void *userdata, uint32_t row);
+void compute_rows(const struct Compute *compute, uint32_t n_rows, RowJob *job, void *userdata);

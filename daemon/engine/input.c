@@ -1,0 +1,103 @@
+#include "engine/input.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static int init_form(struct Input *input, enum ActivationForm form, uint32_t max_vectors) {
+    size_t n_scales = form == ACTIVATION_I8_TOKEN ? 1 : input->stride / I8_BLOCK;
+    input->i8[form] = rows_allocate(max_vectors, input->stride);
+    input->scales[form] = rows_allocate(max_vectors, n_scales * sizeof(float));
+    input->sums[form] = rows_allocate(max_vectors, n_scales * sizeof(int32_t));
+    return input->i8[form] && input->scales[form] && input->sums[form] ? 0 : -ENOMEM;
+}
+
+int input_init(struct Input *input, Forms forms, uint32_t max_vectors, uint32_t max_cols) {
+    *input = (struct Input){.stride = ((size_t)max_cols + 63) / 64 * 64};
+    int r = rows_init(&input->f32, max_vectors, max_cols);
+    if (r == 0 && forms & 1u << ACTIVATION_I8_TOKEN)
+        r = init_form(input, ACTIVATION_I8_TOKEN, max_vectors);
+    if (r == 0 && forms & 1u << ACTIVATION_I8_BLOCK)
+        r = init_form(input, ACTIVATION_I8_BLOCK, max_vectors);
+    return r;
+}
+
+void input_done(struct Input *input) {
+    rows_done(&input->f32);
+    for (unsigned form = 0; form < N_ACTIVATION_FORMS; form++) {
+        free(input->i8[form]);
+        free(input->scales[form]);
+        free(input->sums[form]);
+    }
+    *input = (struct Input){0};
+}
+
+void input_begin(struct Input *input, uint32_t n_vectors, uint32_t n_cols) {
+    for (unsigned form = 0; form < N_ACTIVATION_FORMS; form++)
+        input->activations[form] = (struct Activations){
+            .form = (enum ActivationForm)form,
+            .n_vectors = n_vectors,
+            .n_cols = n_cols,
+            .stride = form == ACTIVATION_F32 ? input->f32.stride : input->stride,
+            .f32 = input->f32.data,
+            .i8 = input->i8[form],
+            .scales = input->scales[form],
+            .sums = input->sums[form],
+        };
+}
+
+void input_seal(struct Input *input, const struct Kernels *kernels, uint32_t i, Forms forms) {
+    const float *x = input_row(input, i);
+    const uint32_t n_cols = input->activations[0].n_cols;
+    if (forms & 1u << ACTIVATION_I8_TOKEN) {
+        const unsigned form = ACTIVATION_I8_TOKEN;
+        kernels->quantize_token(x, n_cols, input->i8[form] + i * input->stride,
+                                &input->scales[form][i], &input->sums[form][i]);
+    }
+    if (forms & 1u << ACTIVATION_I8_BLOCK) {
+        const unsigned form = ACTIVATION_I8_BLOCK;
+        const size_t n_blocks = input->stride / I8_BLOCK;
+        kernels->quantize_block(x, n_cols, input->i8[form] + i * input->stride,
+                                input->scales[form] + i * n_blocks,
+                                input->sums[form] + i * n_blocks);
+    }
+}
+
+struct MultiplyRun {
+    const struct Input *input;
+    const struct Kernels *kernels;
+    const struct Product *products;
+    unsigned n_products;
+    unsigned long n_tiles; /* of all products */
+};
+
+/* Tiles [begin, end) of all products in a row, as far as they are one product's. */
+static void multiply_share(const struct MultiplyRun *run, const struct Product *product,
+                           unsigned long first, unsigned long begin, unsigned long end) {
+    const struct Matrix *matrix = product->matrix;
+    unsigned long last = first + matrix_n_tiles(matrix->n_rows);
+    if (begin < first) begin = first;
+    if (end > last) end = last;
+    if (begin >= end) return;
+    run->kernels->matmul[matrix->layout](
+        matrix, (uint32_t)(begin - first), (uint32_t)(end - first),
+        &run->input->activations[matrix_activation_form(matrix->layout)], product->y->data,
+        product->y->stride);
+}
+
+static void multiply_job(void *userdata, unsigned thread, unsigned n_threads) {
+    const struct MultiplyRun *run = userdata;
+    unsigned long begin, end, first = 0;
+    pool_share(thread, n_threads, run->n_tiles, &begin, &end);
+    for (unsigned i = 0; i < run->n_products; i++) {
+        multiply_share(run, &run->products[i], first, begin, end);
+        first += matrix_n_tiles(run->products[i].matrix->n_rows);
+    }
+}
+
+void input_multiply(const struct Input *input, const struct Compute *compute,
+                    const struct Product *products, unsigned n_products) {
+    struct MultiplyRun run = {input, compute->kernels, products, n_products, 0};
+    for (unsigned i = 0; i < n_products; i++)
+        run.n_tiles += matrix_n_tiles(products[i].matrix->n_rows);
+    pool_run(compute->pool, multiply_job, &run);
+}
