@@ -119,9 +119,9 @@ ALWAYS_INLINE Lanes lanes_scale(Lanes a, Lanes b) {
 }
 
 /* x where x is a NaN, less where x < least, more where x > most, else a. */
-ALWAYS_INLINE Lanes lanes_limit(Lanes x, float least, Lanes less, float most, Lanes more, Lanes a) {
-    a = _mm512_mask_mov_ps(a, _mm512_cmp_ps_mask(x, lanes_set(least), _CMP_LT_OQ), less);
-    a = _mm512_mask_mov_ps(a, _mm512_cmp_ps_mask(x, lanes_set(most), _CMP_GT_OQ), more);
+ALWAYS_INLINE Lanes lanes_limit(Lanes x, float least, float less, float most, float more, Lanes a) {
+    a = _mm512_mask_mov_ps(a, _mm512_cmp_ps_mask(x, lanes_set(least), _CMP_LT_OQ), lanes_set(less));
+    a = _mm512_mask_mov_ps(a, _mm512_cmp_ps_mask(x, lanes_set(most), _CMP_GT_OQ), lanes_set(more));
     return _mm512_mask_mov_ps(a, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
 }
 

@@ -18,8 +18,7 @@ ALWAYS_INLINE Lanes lanes_exp(Lanes x) {
     p = lanes_fma(p, r, lanes_set(EXP_C2));
     p = lanes_fma(p, r, lanes_set(1));
     p = lanes_fma(p, r, lanes_set(1));
-    return lanes_limit(x, EXP_LEAST, lanes_set(0), EXP_MOST, lanes_set(INFINITY),
-                       lanes_scale(p, t));
+    return lanes_limit(x, EXP_LEAST, 0, EXP_MOST, INFINITY, lanes_scale(p, t));
 }
 
 ALWAYS_INLINE Lanes load_up_to_16(const float *x, uint32_t n) {

@@ -1,6 +1,6 @@
 #include "tests/kernels/problem.h"
 
-#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/f16.h"
@@ -12,10 +12,10 @@ static uint32_t n_blocks(uint32_t n) {
 /* Weights before packing are read by tests alone, so they need no guard; the largest test decides
  * the size. */
 static union {
-    float floats[1 << 22];
-    int8_t bytes[1 << 24];
+    float floats[1 << 23];
+    int8_t bytes[1 << 25];
 } weights;
-static float weight_scales[1 << 19];
+static float weight_scales[1 << 20];
 
 static void pack_tile(const struct Problem *p, uint32_t row, void *dst) {
     uint32_t n = p->matrix.n_rows - row < TILE_ROWS ? p->matrix.n_rows - row : TILE_ROWS;
@@ -65,6 +65,7 @@ static void fill_weights(struct Problem *p) {
     const struct Matrix *w = &p->matrix;
     size_t n = (size_t)w->n_rows * w->n_cols;
 
+    if (n > sizeof weights.bytes / (is_float(w->layout) ? sizeof(float) : 1)) abort();
     p->floats = weights.floats;
     p->bytes = weights.bytes;
     p->w_scales = weight_scales;

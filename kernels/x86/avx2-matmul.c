@@ -1,0 +1,186 @@
+/* The AVX2 tier: matrix times vectors. A register holds half a tile's rows. */
+#include "kernels/x86/blocks.h"
+
+typedef __m256 Rows;
+#define ROWS 8u
+
+ALWAYS_INLINE Rows rows_set(float x) {
+    return _mm256_set1_ps(x);
+}
+
+ALWAYS_INLINE Rows rows_f32(const float *w) {
+    return _mm256_loadu_ps(w);
+}
+
+ALWAYS_INLINE Rows rows_f16(const uint16_t *w) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const void *)w));
+}
+
+ALWAYS_INLINE Rows rows_fma(Rows a, Rows b, Rows c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+ALWAYS_INLINE Rows rows_add(Rows a, Rows b) {
+    return _mm256_add_ps(a, b);
+}
+
+ALWAYS_INLINE void rows_store(float *y, Rows a) {
+    _mm256_storeu_ps(y, a);
+}
+
+#include "kernels/x86/float-matmul.h"
+
+ALWAYS_INLINE void f32(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
+                       uint32_t v, float *y, size_t y_stride, const unsigned n_tiles,
+                       const unsigned n_vectors) {
+    float_block(MATRIX_F32, matrix, tile, x, v, y, y_stride, 2 * n_tiles, n_vectors);
+}
+
+ALWAYS_INLINE void f16(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
+                       uint32_t v, float *y, size_t y_stride, const unsigned n_tiles,
+                       const unsigned n_vectors) {
+    float_block(MATRIX_F16, matrix, tile, x, v, y, y_stride, 2 * n_tiles, n_vectors);
+}
+
+ALWAYS_INLINE __m256i load_32(const char *w) {
+    return _mm256_loadu_si256((const void *)w);
+}
+
+/* Pairs of int16 added into int32. */
+ALWAYS_INLINE __m256i add_pairs(__m256i a) {
+    return _mm256_madd_epi16(a, _mm256_set1_epi16(1));
+}
+
+/* Groups of 16 columns whose products fit into int16: four products a group and lane, each of two
+ * codes (at most 2) times an activation (at most 128 in size). */
+#define T2_GROUPS_PER_SUM 15u
+_Static_assert(T2_GROUPS_PER_SUM * 4 * 2 * 2 * 128 <= INT16_MAX, "int16 sums overflow");
+
+ALWAYS_INLINE void t2(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
+                      uint32_t v0, float *y, size_t y_stride, const unsigned n_tiles,
+                      const unsigned n_vectors) {
+    const uint32_t n_groups = (matrix->n_cols + 15) / 16;
+    const char *data = block_tile(matrix, tile);
+    __m256i dots[2][BLOCK_MAX_VECTORS];
+
+    UNROLL
+    for (unsigned v = 0; v < n_vectors; v++)
+        dots[0][v] = dots[1][v] = _mm256_set1_epi32(-x->sums[v0 + v]);
+    for (size_t group = 0; group < n_groups;) {
+        size_t end = n_groups - group < T2_GROUPS_PER_SUM ? n_groups : group + T2_GROUPS_PER_SUM;
+        __m256i sums[2][BLOCK_MAX_VECTORS];
+        UNROLL
+        for (unsigned v = 0; v < n_vectors; v++) sums[0][v] = sums[1][v] = _mm256_setzero_si256();
+        for (; group < end; group++) UNROLL
+        for (unsigned g = 0; g < 4; g++) {
+            __m256i codes[2];
+            UNROLL
+            for (unsigned h = 0; h < 2; h++)
+                codes[h] = _mm256_and_si256(
+                    _mm256_srli_epi16(load_32(data + group * 64 + h * 32), 2 * (int)g),
+                    _mm256_set1_epi8(3));
+            UNROLL
+            for (unsigned v = 0; v < n_vectors; v++) {
+                const int8_t *q = x->i8 + (v0 + v) * x->stride + group * 16 + 4 * g;
+                __m256i four = _mm256_set1_epi32(load_4x8(q));
+                UNROLL
+                for (unsigned h = 0; h < 2; h++)
+                    sums[h][v] = _mm256_add_epi16(sums[h][v], _mm256_maddubs_epi16(codes[h], four));
+            }
+        }
+        UNROLL
+        for (unsigned v = 0; v < n_vectors; v++) UNROLL
+        for (unsigned h = 0; h < 2; h++)
+            dots[h][v] = _mm256_add_epi32(dots[h][v], add_pairs(sums[h][v]));
+    }
+    UNROLL
+    for (unsigned v = 0; v < n_vectors; v++) {
+        __m256 scale = _mm256_set1_ps(matrix->scale * x->scales[v0 + v]);
+        float *to = y + (v0 + v) * y_stride + tile * TILE_ROWS;
+        UNROLL
+        for (unsigned h = 0; h < 2; h++)
+            rows_store(to + h * 8, _mm256_mul_ps(_mm256_cvtepi32_ps(dots[h][v]), scale));
+    }
+}
+
+/* Four int8 weights of four rows, as int16. */
+ALWAYS_INLINE __m256i load_4x4(const char *w) {
+    return _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)w));
+}
+
+/* The sums of neighbours: dots of 4 rows in a, of the next 4 in b. */
+ALWAYS_INLINE __m256i add_neighbours(__m256i a, __m256i b) {
+    return _mm256_permute4x64_epi64(_mm256_hadd_epi32(a, b), 0xd8);
+}
+
+/* I8: products of int16, because a byte's product with -128 has no room in maddubs. */
+ALWAYS_INLINE void i8(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
+                      uint32_t v0, float *y, size_t y_stride, const unsigned n_tiles,
+                      const unsigned n_vectors) {
+    const uint32_t n_blocks = (matrix->n_cols + I8_BLOCK - 1) / I8_BLOCK;
+    const size_t per_vector = x->stride / I8_BLOCK, block_size = 576;
+    const char *data = block_tile(matrix, tile);
+    __m256 sums[2][BLOCK_MAX_VECTORS];
+
+    UNROLL
+    for (unsigned v = 0; v < n_vectors; v++) sums[0][v] = sums[1][v] = _mm256_setzero_ps();
+    for (size_t b = 0; b < n_blocks; b++, data += block_size) {
+        __m256i dots[BLOCK_MAX_VECTORS][4];
+        UNROLL
+        for (unsigned i = 0; i < n_vectors * 4; i++) dots[i / 4][i % 4] = _mm256_setzero_si256();
+        UNROLL
+        for (unsigned g = 0; g < 8; g++) {
+            __m256i four[BLOCK_MAX_VECTORS];
+            UNROLL
+            for (unsigned v = 0; v < n_vectors; v++) {
+                const int8_t *q = x->i8 + (v0 + v) * x->stride + b * I8_BLOCK + 4 * g;
+                four[v] = _mm256_cvtepi8_epi16(_mm_set1_epi32(load_4x8(q)));
+            }
+            UNROLL
+            for (unsigned i = 0; i < 4; i++) {
+                __m256i w = load_4x4(data + g * 64 + i * 16);
+                UNROLL
+                for (unsigned v = 0; v < n_vectors; v++)
+                    dots[v][i] = _mm256_add_epi32(dots[v][i], _mm256_madd_epi16(w, four[v]));
+            }
+        }
+        UNROLL
+        for (unsigned v = 0; v < n_vectors; v++) {
+            __m256 x_scale = _mm256_set1_ps(x->scales[(v0 + v) * per_vector + b]);
+            UNROLL
+            for (unsigned h = 0; h < 2; h++) {
+                __m256i dot = add_neighbours(dots[v][2 * h], dots[v][2 * h + 1]);
+                __m256 w_scales =
+                    _mm256_loadu_ps((const float *)(const void *)(data + 512) + h * 8);
+                sums[h][v] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot),
+                                             _mm256_mul_ps(w_scales, x_scale), sums[h][v]);
+            }
+        }
+    }
+    UNROLL
+    for (unsigned v = 0; v < n_vectors; v++) UNROLL
+    for (unsigned h = 0; h < 2; h++)
+        rows_store(y + (v0 + v) * y_stride + tile * TILE_ROWS + h * 8, sums[h][v]);
+}
+
+DEFINE_BLOCK(f32, 1, 1)
+static const struct Blocking f32_blocking = {1, 1, {NULL}, {NULL, f32_1_1}};
+DEFINE_MATMUL(avx2_matmul_f32, f32_blocking)
+
+DEFINE_BLOCK(f16, 1, 1)
+DEFINE_BLOCK(f16, 1, 2)
+static const struct Blocking f16_blocking = {1, 2, {NULL}, {NULL, f16_1_1, f16_1_2}};
+DEFINE_MATMUL(avx2_matmul_f16, f16_blocking)
+
+DEFINE_BLOCK(i8, 1, 1)
+DEFINE_BLOCK(i8, 1, 2)
+DEFINE_BLOCK(i8, 1, 3)
+static const struct Blocking i8_blocking = {1, 3, {NULL}, {NULL, i8_1_1, i8_1_2, i8_1_3}};
+DEFINE_MATMUL(avx2_matmul_i8, i8_blocking)
+
+DEFINE_BLOCK(t2, 1, 1)
+DEFINE_BLOCK(t2, 1, 2)
+DEFINE_BLOCK(t2, 1, 3)
+DEFINE_BLOCK(t2, 1, 4)
+static const struct Blocking t2_blocking = {1, 4, {NULL}, {NULL, t2_1_1, t2_1_2, t2_1_3, t2_1_4}};
+DEFINE_MATMUL(avx2_matmul_t2, t2_blocking)

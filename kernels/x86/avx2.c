@@ -1,0 +1,26 @@
+/* The AVX2 tier (with FMA and F16C): the table, and the kernels over plain vectors. */
+#include "kernels/x86/lanes-avx2.h"
+/* in the words of the above */
+#include "kernels/x86/attend.h"
+#include "kernels/x86/vectors.h"
+
+const struct Kernels kernels_avx2 = {
+    .tier = "avx2",
+    .quantize_token = quantize_token,
+    .quantize_block = quantize_block,
+    .matmul =
+        {
+            [MATRIX_F32] = avx2_matmul_f32,
+            [MATRIX_F16] = avx2_matmul_f16,
+            [MATRIX_I8] = avx2_matmul_i8,
+            [MATRIX_T2] = avx2_matmul_t2,
+        },
+    .rms_norm = rms_norm,
+    .rope = rope,
+    .silu_mul = silu_mul,
+    .relu2_mul = relu2_mul,
+    .add = add,
+    .f32_to_f16 = f32_to_f16,
+    .f16_to_f32 = f16_to_f32,
+    .attend = attend,
+};
