@@ -40,6 +40,11 @@
  * about 50 times its size while it is tokenised. */
 #define TOKENIZER_MAX_INPUT (16U << 20)
 
+/* ---- Sampling ---- */
+
+/* The window of the penalties is a ring of this many tokens; no context is longer. */
+#define SAMPLER_MAX_WINDOW (1U << 20)
+
 /* ---- Chat ---- */
 
 /* Messages of one conversation. */

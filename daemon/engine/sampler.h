@@ -5,7 +5,8 @@
  *
  * Order: penalties, top-k, top-p, min-p, temperature, draw. temperature 0 is greedy: the highest
  * logit after penalties, the lowest token id on ties. The random stream is a counter-based
- * generator of seed and draw number, so the same seed gives the same tokens on every machine.
+ * generator of seed and draw number, and no function of the C library that could differ between
+ * machines takes part: the same seed and logits give the same tokens everywhere.
  */
 #pragma once
 
@@ -23,8 +24,7 @@ struct SamplerOptions {
     float repeat_penalty;    /* 1: off; divides positive logits, multiplies negative ones */
     float presence_penalty;  /* 0: off; subtracted once from tokens seen */
     float frequency_penalty; /* 0: off; subtracted per occurrence */
-    uint32_t
-        repeat_last_n; /* window of the penalties, in tokens; 0 means no window: penalties off */
+    uint32_t repeat_last_n;  /* window of the penalties, in tokens; 0: penalties off */
     uint64_t seed;
 };
 

@@ -1,0 +1,494 @@
+/* Small vocabularies made here, and llama.cpp's own cases on real ones. */
+#include "engine/tokenizer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "gguf-writer.h"
+#include "test.h"
+
+/* ---- Vocabularies ---- */
+
+#define MAX_VOCABULARY 600
+
+struct Vocabulary {
+    const char *texts[MAX_VOCABULARY];
+    float scores[MAX_VOCABULARY];
+    int32_t types[MAX_VOCABULARY];
+    size_t n;
+    char bytes[256][8];
+};
+
+static void add(struct Vocabulary *vocabulary, const char *text, int32_t type, float score) {
+    vocabulary->texts[vocabulary->n] = text;
+    vocabulary->types[vocabulary->n] = type;
+    vocabulary->scores[vocabulary->n++] = score;
+}
+
+static Tokenizer *load(struct GgufWriter *writer, int *ret, Reason *why) {
+    size_t size;
+    void *data = gguf_writer_finish(writer, &size);
+    struct Gguf *file = NULL;
+    Tokenizer *tokenizer = NULL;
+    CHECK_INT(gguf_parse(data, size, &file, why), 0);
+    *ret = tokenizer_new(file, &tokenizer, why);
+    gguf_free(file);
+    free(data); /* the tokenizer has copied what it needs */
+    return tokenizer;
+}
+
+static Tokenizer *load_well(struct GgufWriter *writer) {
+    Reason why = {0};
+    int r;
+    Tokenizer *tokenizer = load(writer, &r, &why);
+    if (r != 0) test_fail(__FILE__, __LINE__, "tokenizer_new: %d, %s", r, why.text);
+    return tokenizer;
+}
+
+static void write_vocabulary(struct GgufWriter *writer, const struct Vocabulary *vocabulary) {
+    gguf_writer_strings(writer, "tokenizer.ggml.tokens", vocabulary->texts, vocabulary->n);
+    gguf_writer_i32s(writer, "tokenizer.ggml.token_type", vocabulary->types, vocabulary->n);
+}
+
+/* <unk> <s> </s>, 256 byte tokens, then words from 259 on. */
+static struct GgufWriter *write_spm(struct Vocabulary *vocabulary) {
+    static const struct {
+        const char *text;
+        float score;
+    } WORDS[] = {
+        {"\u2581", -5}, {"a", -6},   {"b", -7},  {"c", -8},       {"ab", -3},
+        {"bc", -2},     {"abc", -4}, {"aa", -1}, {"\u2581a", -9}, {"</s", -1},
+    };
+    *vocabulary = (struct Vocabulary){0};
+    add(vocabulary, "<unk>", 2, 0);
+    add(vocabulary, "<s>", 3, 0);
+    add(vocabulary, "</s>", 3, 0);
+    for (unsigned i = 0; i < 256; i++) {
+        snprintf(vocabulary->bytes[i], sizeof vocabulary->bytes[i], "<0x%02X>", i & 0xff);
+        add(vocabulary, vocabulary->bytes[i], 6, 0);
+    }
+    for (size_t i = 0; i < sizeof WORDS / sizeof WORDS[0]; i++)
+        add(vocabulary, WORDS[i].text, 1, WORDS[i].score);
+    add(vocabulary, "<|x|>", 4, 0);
+    add(vocabulary, "<|xx|>", 3, 0);
+    struct GgufWriter *writer = gguf_writer_new();
+    gguf_writer_string(writer, "tokenizer.ggml.model", "llama");
+    write_vocabulary(writer, vocabulary);
+    gguf_writer_f32s(writer, "tokenizer.ggml.scores", vocabulary->scores, vocabulary->n);
+    return writer;
+}
+
+enum { BYTE_0 = 3, SPACE = 259, A, B, C, AB, BC, ABC, AA, SPACE_A, END_PART, X, XX };
+
+/* The 256 bytes as GPT-2 writes them, then merges' results. */
+static struct GgufWriter *write_bpe(struct Vocabulary *vocabulary, const char *pre) {
+    static const char *const MERGES[] = {"a b", "b c", "ab c", "\u0120 a", "x x", "q nope"};
+    unsigned next = 0x100;
+    *vocabulary = (struct Vocabulary){0};
+    for (unsigned i = 0; i < 256; i++) {
+        bool printable = (i >= 33 && i <= 126) || (i >= 161 && i <= 172) || i >= 174;
+        unsigned c = printable ? i : next++;
+        if (c < 0x80)
+            snprintf(vocabulary->bytes[i], 8, "%c", (char)c);
+        else
+            snprintf(vocabulary->bytes[i], 8, "%c%c", (char)(0xc0 | c >> 6),
+                     (char)(0x80 | (c & 0x3f)));
+        add(vocabulary, vocabulary->bytes[i], 1, 0);
+    }
+    add(vocabulary, "ab", 1, 0);
+    add(vocabulary, "bc", 1, 0);
+    add(vocabulary, "abc", 1, 0);
+    add(vocabulary, "\u0120a", 1, 0);
+    add(vocabulary, "hello", 1, 0);
+    add(vocabulary, "<|end|>", 3, 0);
+    add(vocabulary, "<user>", 4, 0);
+    struct GgufWriter *writer = gguf_writer_new();
+    gguf_writer_string(writer, "tokenizer.ggml.model", "gpt2");
+    if (pre) gguf_writer_string(writer, "tokenizer.ggml.pre", pre);
+    write_vocabulary(writer, vocabulary);
+    gguf_writer_strings(writer, "tokenizer.ggml.merges", MERGES, 6);
+    gguf_writer_u32(writer, "tokenizer.ggml.bos_token_id", 'B');
+    gguf_writer_u32(writer, "tokenizer.ggml.eos_token_id", UINT32_MAX);
+    return writer;
+}
+
+enum { BPE_AB = 256, BPE_BC, BPE_ABC, BPE_SPACE_A, BPE_HELLO, BPE_END, BPE_USER };
+
+static void check_tokens(const Tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
+                         const Token *expected, size_t n_expected) {
+    Token *tokens = NULL;
+    size_t n = 0;
+    CHECK_INT(tokenizer_encode(tokenizer, text, size, flags, &tokens, &n), 0);
+    bool same = n == n_expected && (n == 0 || memcmp(tokens, expected, n * sizeof *tokens) == 0);
+    if (!same) {
+        test_fail(__FILE__, __LINE__, "\"%.*s\" gives %zu tokens:", (int)size, text, n);
+        for (size_t i = 0; i < n; i++) printf("# %d\n", tokens[i]);
+    }
+    free(tokens);
+}
+
+#define CHECK_TOKENS(tokenizer, text, flags, ...)                                                  \
+    check_tokens(tokenizer, text, strlen(text), flags, (const Token[]){__VA_ARGS__},               \
+                 sizeof((const Token[]){__VA_ARGS__}) / sizeof(Token))
+
+static void check_decoded(const Tokenizer *tokenizer, const Token *tokens, size_t n, bool special,
+                          const char *expected) {
+    char *text = NULL;
+    size_t size;
+    CHECK_INT(tokenizer_decode(tokenizer, tokens, n, special, &text, &size), 0);
+    CHECK_STR(text, expected);
+    CHECK_INT(size, strlen(expected));
+    free(text);
+}
+
+#define CHECK_DECODED(tokenizer, special, expected, ...)                                           \
+    check_decoded(tokenizer, (const Token[]){__VA_ARGS__},                                         \
+                  sizeof((const Token[]){__VA_ARGS__}) / sizeof(Token), special, expected)
+
+/* ---- SentencePiece ---- */
+
+static void spm_merges_by_score(void) {
+    struct Vocabulary vocabulary;
+    Tokenizer *t = load_well(write_spm(&vocabulary));
+    REQUIRE(t);
+    CHECK_TOKENS(t, "abc", TOKENIZE_MIDDLE, ABC); /* bc first, then a + bc */
+    CHECK_TOKENS(t, "aaa", TOKENIZE_MIDDLE, AA, A);
+    CHECK_TOKENS(t, "ab", 0, SPACE, AB);
+    CHECK_TOKENS(t, "a", 0, SPACE_A);
+    CHECK_TOKENS(t, "a", TOKENIZE_BOS, 1, SPACE_A);
+    CHECK_TOKENS(t, " a", 0, SPACE, SPACE_A);
+    check_tokens(t, "", 0, 0, NULL, 0);
+    tokenizer_free(t);
+}
+
+static void spm_falls_back_to_bytes(void) {
+    struct Vocabulary vocabulary;
+    Tokenizer *t = load_well(write_spm(&vocabulary));
+    REQUIRE(t);
+    CHECK_TOKENS(t, "\u00e9", TOKENIZE_MIDDLE, BYTE_0 + 0xc3, BYTE_0 + 0xa9);
+    CHECK_TOKENS(t,
+                 "\xff"
+                 "a",
+                 TOKENIZE_MIDDLE, BYTE_0 + 0xff, A);
+    check_tokens(t, "\0", 1, TOKENIZE_MIDDLE, (const Token[]){BYTE_0}, 1);
+    tokenizer_free(t);
+}
+
+static void spm_cuts_special_tokens(void) {
+    struct Vocabulary vocabulary;
+    Tokenizer *t = load_well(write_spm(&vocabulary));
+    REQUIRE(t);
+    CHECK_TOKENS(t, "a<|x|>b", 0, SPACE_A, X, SPACE, B);
+    CHECK_TOKENS(t, "<|xx|>", TOKENIZE_SPECIAL, XX);
+    Token *tokens;
+    size_t n;
+    CHECK_INT(tokenizer_encode(t, "</s><|xx|>", 10, 0, &tokens, &n), 0);
+    for (size_t i = 0; i < n; i++) CHECK(!tokenizer_is_control(t, tokens[i]));
+    free(tokens);
+    tokenizer_free(t);
+}
+
+static void spm_decodes(void) {
+    struct Vocabulary vocabulary;
+    Tokenizer *t = load_well(write_spm(&vocabulary));
+    const char *piece;
+    REQUIRE(t);
+    CHECK_DECODED(t, false, "a a", 1, SPACE_A, SPACE_A, 2);
+    CHECK_DECODED(t, true, "<s> a</s>", 1, SPACE_A, 2);
+    CHECK_DECODED(t, false, "\u00e9", BYTE_0 + 0xc3, BYTE_0 + 0xa9);
+    CHECK_INT(tokenizer_piece(t, SPACE_A, false, &piece), 2);
+    CHECK(memcmp(piece, " a", 2) == 0);
+    CHECK_INT(tokenizer_piece(t, 1, false, &piece), 0);
+    CHECK_INT(tokenizer_piece(t, 1, true, &piece), 3);
+    CHECK_INT(tokenizer_piece(t, BYTE_0 + 0xc3, false, &piece), 1);
+    CHECK_INT(tokenizer_piece(t, -1, false, &piece), 0);
+    CHECK_INT(tokenizer_piece(t, INT32_MAX, false, &piece), 0);
+    CHECK_INT(tokenizer_bos(t), 1);
+    CHECK_INT(tokenizer_eos(t), 2);
+    CHECK(tokenizer_is_end(t, 2) && !tokenizer_is_end(t, 1) && !tokenizer_is_end(t, -1));
+    CHECK_INT(tokenizer_find(t, "abc"), ABC);
+    CHECK_INT(tokenizer_find(t, "abcd"), -1);
+    tokenizer_free(t);
+}
+
+static void spm_without_prefix(void) {
+    struct Vocabulary vocabulary;
+    struct GgufWriter *writer = write_spm(&vocabulary);
+    gguf_writer_bool(writer, "tokenizer.ggml.add_space_prefix", false);
+    gguf_writer_bool(writer, "tokenizer.ggml.add_bos_token", false);
+    Tokenizer *t = load_well(writer);
+    REQUIRE(t);
+    CHECK_TOKENS(t, "a", TOKENIZE_BOS, A);
+    CHECK_DECODED(t, false, " a", SPACE_A);
+    tokenizer_free(t);
+}
+
+/* ---- BPE ---- */
+
+static void bpe_merges_by_rank(void) {
+    struct Vocabulary vocabulary;
+    Tokenizer *t = load_well(write_bpe(&vocabulary, "gpt-2"));
+    REQUIRE(t);
+    CHECK_TOKENS(t, "abc", 0, BPE_ABC);
+    CHECK_TOKENS(t, "bcab", 0, BPE_BC, BPE_AB);
+    CHECK_TOKENS(t, "b ab", 0, 'b', ' ', BPE_AB); /* "a b" comes before " a" */
+    CHECK_TOKENS(t, "b ac", 0, 'b', BPE_SPACE_A, 'c');
+    CHECK_TOKENS(t, "xx", 0, 'x', 'x'); /* a merge to no token */
+    CHECK_TOKENS(t, "hello", 0, 'h', 'e', 'l', 'l', 'o');
+    CHECK_TOKENS(t, "\xff\xc3", 0, 0xff, 0xc3);
+    CHECK_TOKENS(t, "x", TOKENIZE_BOS, 'x');
+    CHECK_INT(tokenizer_eos(t), -1);
+    tokenizer_free(t);
+}
+
+static void bpe_keeps_special_tokens_apart(void) {
+    struct Vocabulary vocabulary;
+    Tokenizer *t = load_well(write_bpe(&vocabulary, "llama-bpe"));
+    REQUIRE(t);
+    CHECK_TOKENS(t, "<|end|>a", TOKENIZE_SPECIAL, BPE_END, 'a');
+    CHECK_TOKENS(t, "<|end|>", 0, '<', '|', 'e', 'n', 'd', '|', '>');
+    CHECK_TOKENS(t, "a<user>", 0, 'a', BPE_USER);
+    CHECK_TOKENS(t, "hello", 0, BPE_HELLO); /* ignore_merges */
+    CHECK_TOKENS(t, "x", TOKENIZE_BOS, 'B', 'x');
+    CHECK(tokenizer_is_end(t, BPE_END) && !tokenizer_is_end(t, BPE_USER));
+    CHECK_DECODED(t, false, " a<user>", BPE_SPACE_A, BPE_END, BPE_USER);
+    CHECK_DECODED(t, true, " a<|end|>", BPE_SPACE_A, BPE_END);
+    tokenizer_free(t);
+}
+
+/* One word as long as a request may be: a quadratic algorithm would not come back. */
+static void takes_long_words(void) {
+    struct Vocabulary vocabulary;
+    Tokenizer *both[] = {load_well(write_bpe(&vocabulary, "gpt-2")),
+                         load_well(write_spm(&vocabulary))};
+    size_t size = 1 << 20, n;
+    char *text = malloc(size);
+    Token *tokens;
+    for (unsigned i = 0; i < 2; i++) {
+        REQUIRE(both[i]);
+        for (size_t j = 0; j < size; j++) text[j] = "abcaab"[j % 6];
+        CHECK_INT(tokenizer_encode(both[i], text, size, TOKENIZE_MIDDLE, &tokens, &n), 0);
+        CHECK(n > size / 6 && n < size);
+        free(tokens);
+        memset(text, ' ', size);
+        CHECK_INT(tokenizer_encode(both[i], text, size, TOKENIZE_MIDDLE, &tokens, &n), 0);
+        CHECK_INT(n, size);
+        free(tokens);
+        CHECK_INT(tokenizer_encode(both[i], text, SIZE_MAX / 2, 0, &tokens, &n), -EFBIG);
+        tokenizer_free(both[i]);
+    }
+    free(text);
+}
+
+/* ---- What is refused ---- */
+
+static void check_refused(struct GgufWriter *writer, int expected, const char *words) {
+    Reason why = {0};
+    int r;
+    Tokenizer *tokenizer = load(writer, &r, &why);
+    CHECK_INT(r, expected);
+    if (!strstr(why.text, words))
+        test_fail(__FILE__, __LINE__, "\"%s\" does not say \"%s\"", why.text, words);
+    tokenizer_free(tokenizer);
+}
+
+static void refuses_unknown_kinds(void) {
+    struct Vocabulary vocabulary;
+    struct GgufWriter *writer = gguf_writer_new();
+    gguf_writer_string(writer, "tokenizer.ggml.model", "bert");
+    check_refused(writer, -ENOTSUP, "'bert'");
+    check_refused(gguf_writer_new(), -EBADMSG, "tokenizer.ggml.model");
+    check_refused(write_bpe(&vocabulary, "falcon"), -ENOTSUP, "'falcon'");
+    check_refused(write_bpe(&vocabulary, "a\nb"), -ENOTSUP, "'a?b'");
+    check_refused(write_bpe(&vocabulary, NULL), -ENOTSUP, "pre-tokenizer");
+    writer = write_bpe(&vocabulary, NULL);
+    gguf_writer_string(writer, "general.architecture", "bitnet-b1.58");
+    check_refused(writer, -ENOTSUP, "pre-tokenizer"); /* 263 tokens are not Llama 3's */
+}
+
+static void refuses_damage(void) {
+    struct GgufWriter *writer = gguf_writer_new();
+    gguf_writer_string(writer, "tokenizer.ggml.model", "llama");
+    check_refused(writer, -EBADMSG, "tokenizer.ggml.tokens");
+
+    static const char *const TEXTS[] = {"a", "b"};
+    static const struct {
+        float scores[2];
+        int32_t types[3];
+        size_t n_types;
+        const char *words;
+    } CASES[] = {
+        {{0, NAN}, {1, 1}, 2, "score of token 1"},
+        {{INFINITY, 0}, {1, 1}, 2, "score of token 0"},
+        {{0, 0}, {1, 9}, 2, "token 1 has the unknown type 9"},
+        {{0, 0}, {1, 1, 1}, 3, "3 entries for 2 tokens"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        writer = gguf_writer_new();
+        gguf_writer_string(writer, "tokenizer.ggml.model", "llama");
+        gguf_writer_strings(writer, "tokenizer.ggml.tokens", TEXTS, 2);
+        gguf_writer_f32s(writer, "tokenizer.ggml.scores", CASES[i].scores, 2);
+        gguf_writer_i32s(writer, "tokenizer.ggml.token_type", CASES[i].types, CASES[i].n_types);
+        check_refused(writer, -EBADMSG, CASES[i].words);
+    }
+
+    static const char *const MERGES[] = {"a b", "ab"};
+    writer = gguf_writer_new();
+    gguf_writer_string(writer, "tokenizer.ggml.model", "gpt2");
+    gguf_writer_string(writer, "tokenizer.ggml.pre", "mpt");
+    gguf_writer_strings(writer, "tokenizer.ggml.tokens", TEXTS, 2);
+    gguf_writer_strings(writer, "tokenizer.ggml.merges", MERGES, 2);
+    check_refused(writer, -EBADMSG, "merge 1 of the tokenizer is not two tokens: 'ab'");
+}
+
+/* ---- Streams ---- */
+
+static void check_stream(const char *bytes, size_t size, const char *expected) {
+    char all[64], each[64];
+    struct Utf8Stream stream = {0};
+    size_t n = utf8_stream_push(&stream, bytes, size, all);
+    n += utf8_stream_finish(&stream, all + n);
+    CHECK_INT(n, strlen(expected));
+    CHECK(memcmp(all, expected, n) == 0);
+    size_t n_each = 0;
+    for (size_t i = 0; i < size; i++)
+        n_each += utf8_stream_push(&stream, bytes + i, 1, each + n_each);
+    n_each += utf8_stream_finish(&stream, each + n_each);
+    CHECK_INT(n_each, n);
+    CHECK(memcmp(each, all, n) == 0);
+}
+
+#define CHECK_STREAM(bytes, expected) check_stream(bytes, sizeof bytes - 1, expected)
+
+static void streams_whole_characters(void) {
+    CHECK_STREAM("a\u00e9\u20ac\U0001f600z", "a\u00e9\u20ac\U0001f600z");
+    CHECK_STREAM("\xf0\x9f\x98", "\ufffd"); /* cut short */
+    CHECK_STREAM("\xe2\x82"
+                 "a",
+                 "\ufffd"
+                 "a");                                            /* broken off */
+    CHECK_STREAM("\xff\x80", "\ufffd\ufffd");                     /* never a character */
+    CHECK_STREAM("\xc0\xaf", "\ufffd\ufffd");                     /* overlong */
+    CHECK_STREAM("\xed\xa0\x80", "\ufffd\ufffd\ufffd");           /* surrogate */
+    CHECK_STREAM("\xf4\x90\x80\x80", "\ufffd\ufffd\ufffd\ufffd"); /* past U+10FFFF */
+    CHECK_STREAM("\xf0\x9f\xe2\x82\xac", "\ufffd\u20ac");
+    char out[16];
+    struct Utf8Stream stream = {0};
+    CHECK_INT(utf8_stream_push(&stream, "\xe2\x82", 2, out), 0);
+    CHECK_INT(utf8_stream_push(&stream, "\xac", 1, out), 3);
+    CHECK_INT(utf8_stream_finish(&stream, out), 0);
+}
+
+/* ---- llama.cpp's cases ---- */
+
+static char *read_file(const char *name) {
+    char *path = test_data(name), *text = NULL;
+    size_t size = 0, n;
+    if (!path) return NULL;
+    FILE *file = fopen(path, "rb");
+    free(path);
+    if (!file) return NULL;
+    do {
+        text = realloc(text, size + 65537);
+        n = fread(text + size, 1, 65536, file);
+        size += n;
+    } while (n > 0);
+    text[size] = '\0';
+    fclose(file);
+    return text;
+}
+
+/* Takes the part before the separator off the text; NULL when there is no more. */
+static char *take(char **text, const char *separator) {
+    char *part = *text, *end = part ? strstr(part, separator) : NULL;
+    if (end) *end = '\0';
+    *text = end ? end + strlen(separator) : NULL;
+    return part;
+}
+
+static void check_case(const Tokenizer *tokenizer, const char *input, char *line) {
+    Token expected[1024];
+    size_t n = 0, decoded_size;
+    for (char *end, *at = line; n < 1024; at = end) {
+        long id = strtol(at, &end, 10);
+        if (end == at) break;
+        expected[n++] = (Token)id;
+    }
+    check_tokens(tokenizer, input, strlen(input), 0, expected, n);
+    char *decoded = NULL;
+    CHECK_INT(tokenizer_decode(tokenizer, expected, n, false, &decoded, &decoded_size), 0);
+    CHECK_STR(decoded, input);
+    free(decoded);
+}
+
+static Tokenizer *open_vocabulary(const char *name) {
+    char *path = test_data(name);
+    if (!path) return NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    free(path);
+    struct Gguf *file = NULL;
+    Tokenizer *tokenizer = NULL;
+    Reason why = {0};
+    int r = gguf_open(fd, &file, &why);
+    close(fd);
+    if (r == 0) r = tokenizer_new(file, &tokenizer, &why);
+    if (r < 0) test_fail(__FILE__, __LINE__, "%s: %s", name, why.text);
+    gguf_free(file);
+    return tokenizer;
+}
+
+static void check_vocabulary(const char *vocabulary, const char *cases) {
+    char name[128];
+    snprintf(name, sizeof name, "vocab/%s.inp", cases);
+    char *inputs = read_file(name), *next_input = inputs;
+    snprintf(name, sizeof name, "vocab/%s.out", cases);
+    char *outputs = read_file(name), *next_output = outputs;
+    snprintf(name, sizeof name, "vocab/%s.gguf", vocabulary);
+    Tokenizer *tokenizer = open_vocabulary(name);
+    int n = 0;
+    if (inputs && outputs && tokenizer) {
+        for (char *input; (input = take(&next_input, "\n__ggml_vocab_test__\n")); n++) {
+            char *output = take(&next_output, "\n");
+            check_case(tokenizer, input, output ? output : (char[]){""});
+        }
+        CHECK_INT(n, 47);
+    }
+    tokenizer_free(tokenizer);
+    free(inputs);
+    free(outputs);
+}
+
+static void agrees_on_gpt2(void) {
+    check_vocabulary("ggml-vocab-gpt-2", "ggml-vocab-gpt-2.gguf");
+}
+
+static void agrees_on_llama_spm(void) {
+    check_vocabulary("ggml-vocab-llama-spm", "ggml-vocab-llama-spm.gguf");
+}
+
+static void agrees_on_llama_bpe(void) {
+    check_vocabulary("generated-vocab-llama-bpe", "ggml-vocab-llama-bpe.gguf");
+}
+
+static void agrees_on_qwen2(void) {
+    check_vocabulary("generated-vocab-qwen2", "ggml-vocab-qwen2.gguf");
+}
+
+static void agrees_on_gpt_neox(void) {
+    check_vocabulary("generated-vocab-gpt-neox", "generated-vocab-gpt-neox");
+}
+
+int main(void) {
+    return TEST_MAIN(
+        {"spm merges by score", spm_merges_by_score},
+        {"spm falls back to bytes", spm_falls_back_to_bytes},
+        {"spm cuts special tokens", spm_cuts_special_tokens}, {"spm decodes", spm_decodes},
+        {"spm without prefix", spm_without_prefix}, {"bpe merges by rank", bpe_merges_by_rank},
+        {"bpe keeps special tokens apart", bpe_keeps_special_tokens_apart},
+        {"takes long words", takes_long_words}, {"refuses unknown kinds", refuses_unknown_kinds},
+        {"refuses damage", refuses_damage}, {"streams whole characters", streams_whole_characters},
+        {"agrees on gpt-2", agrees_on_gpt2}, {"agrees on llama-spm", agrees_on_llama_spm},
+        {"agrees on llama-bpe", agrees_on_llama_bpe}, {"agrees on qwen2", agrees_on_qwen2},
+        {"agrees on gpt-neox", agrees_on_gpt_neox});
+}
