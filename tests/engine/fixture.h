@@ -1,0 +1,20 @@
+/* Model files with known logits below RYZEN_LLM_TEST_DATA/gguf-test: NAME.gguf and
+ * EXPECTED.expected.{f32,json}. */
+#pragma once
+
+#include <stdint.h>
+
+#include "engine/engine.h"
+
+#define FIXTURE_MAX_TOKENS 64
+
+struct Fixture {
+    int fd; /* the model; with another vocabulary where the engine lacks its tokenizer */
+    Token tokens[FIXTURE_MAX_TOKENS], greedy[FIXTURE_MAX_TOKENS];
+    uint32_t n_tokens, n_greedy, n_vocab;
+    float *logits; /* [n_tokens][n_vocab] */
+};
+
+/* 0, or -1 after test_skip(). */
+int fixture_open(const char *name, const char *expected, struct Fixture *ret);
+void fixture_close(struct Fixture *fixture);

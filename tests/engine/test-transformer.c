@@ -1,0 +1,193 @@
+/* The forward pass against logits that other code computed: fixtures, and tiny models in double. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "engine/engine.h"
+#include "engine/quant.h"
+#include "fixture.h"
+#include "test.h"
+#include "tiny-model.h"
+
+static double max_difference(const float *a, size_t stride, const float *b, uint32_t n,
+                             uint32_t n_vocab) {
+    double max = 0;
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t j = 0; j < n_vocab; j++) {
+            double d = fabs((double)a[i * stride + j] - (double)b[i * n_vocab + j]);
+            if (!(d <= max)) max = d;
+        }
+    return max;
+}
+
+static Token best(const float *logits, uint32_t n) {
+    uint32_t token = 0;
+    for (uint32_t i = 1; i < n; i++)
+        if (logits[i] > logits[token]) token = i;
+    return (Token)token;
+}
+
+/* How many tokens of the expected greedy continuation come out, after a prompt whose last logits
+ * are `logits`. */
+static uint32_t greedy_agreement(Engine *engine, Sequence *sequence, const struct Fixture *fixture,
+                                 const float *logits) {
+    for (uint32_t i = 0; i < fixture->n_greedy; i++) {
+        Token token = best(logits, fixture->n_vocab);
+        if (token != fixture->greedy[i]) return i;
+        struct Span span = {sequence, &token, 1, SPAN_LAST_LOGITS};
+        if (engine_step(engine, &span, 1) < 0) return i;
+        logits = span.ret;
+    }
+    return fixture->n_greedy;
+}
+
+/* Loads a fixture, runs its prompt, checks the logits and the greedy text. */
+static void check_fixture(const char *name, const char *expected, double bound,
+                          uint32_t min_greedy) {
+    struct Fixture fixture;
+    Engine *engine;
+    Sequence *sequence;
+    Reason why = {""};
+    if (fixture_open(name, expected, &fixture) < 0) return;
+    int r = engine_open(fixture.fd, &(struct EngineOptions){.n_threads = 2}, &engine, &why);
+    if (r != 0) {
+        test_fail(__FILE__, __LINE__, "%s: %d %s", name, r, why.text);
+        fixture_close(&fixture);
+        return;
+    }
+    CHECK_INT(engine_info(engine)->n_vocab, fixture.n_vocab);
+    CHECK_INT(sequence_new(engine, &sequence), 0);
+    struct Span span = {sequence, fixture.tokens, fixture.n_tokens, SPAN_ALL_LOGITS};
+    CHECK_INT(engine_step(engine, &span, 1), 0);
+    double difference = max_difference(span.ret, span.ret_stride, fixture.logits, fixture.n_tokens,
+                                       fixture.n_vocab);
+    uint32_t n = greedy_agreement(engine, sequence, &fixture,
+                                  span.ret + (fixture.n_tokens - 1) * span.ret_stride);
+    printf("# %s against %s: %.3g, %u of %u greedy tokens\n", name, expected, difference, n,
+           fixture.n_greedy);
+    CHECK_NEAR(difference, 0, bound);
+    CHECK(n >= min_greedy);
+    sequence_free(sequence);
+    engine_free(engine);
+    fixture_close(&fixture);
+}
+
+static void stories_f32(void) {
+    check_fixture("stories260K-f32", "stories260K-f32", 1e-2, 40);
+}
+static void stories_f16(void) {
+    check_fixture("stories260K-f16", "stories260K-f32", 2e-2, 40);
+}
+static void stories_bf16(void) {
+    check_fixture("stories260K-bf16", "stories260K-f32", 1e-1, 40);
+}
+static void stories_q8_0(void) {
+    check_fixture("stories260K-q8_0", "stories260K-f32", 3e-1, 1);
+}
+
+/* The same trits and scales in six files. */
+static void bitnet_storage(void) {
+    static const char *const names[] = {
+        "bitnet-b1.58-tiny-f32",  "bitnet-b1.58-tiny-tq1_0", "bitnet-b1.58-tiny-tq2_0",
+        "bitnet-b1.58-tiny-i2_s", "bitnet-tiny-tq2_0",       "bitnet-tiny-tq2_0+scale",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        check_fixture(names[i], "bitnet-tiny-a8", 1, 10);
+}
+static void bitnet_silu(void) {
+    check_fixture("bitnet-tiny-f32-silu", "bitnet-tiny-silu-a8", 1, 10);
+}
+
+/* ---- Tiny models ---- */
+
+#define N_TOKENS 70 /* more than a page of the KV cache */
+
+static void check_tiny(const struct TinyShape *shape, double bound) {
+    Token tokens[N_TOKENS];
+    Engine *engine;
+    Sequence *sequence;
+    Reason why = {""};
+    struct TinyModel *model = tiny_model_new(shape);
+    int fd = tiny_model_fd(model);
+    for (uint32_t i = 0; i < N_TOKENS; i++) tokens[i] = (Token)(i * i * 7 % shape->n_vocab);
+    double *expected = tiny_model_logits(model, tokens, N_TOKENS);
+    int r = engine_open(fd, NULL, &engine, &why);
+    if (r != 0) test_fail(__FILE__, __LINE__, "%d %s", r, why.text);
+    REQUIRE(r == 0);
+    CHECK_INT(sequence_new(engine, &sequence), 0);
+    struct Span span = {sequence, tokens, N_TOKENS, SPAN_ALL_LOGITS};
+    CHECK_INT(engine_step(engine, &span, 1), 0);
+    double max = 0, largest = 0;
+    for (uint32_t i = 0; i < N_TOKENS; i++)
+        for (uint32_t j = 0; j < shape->n_vocab; j++) {
+            double e = expected[i * shape->n_vocab + j];
+            double d = fabs((double)span.ret[i * span.ret_stride + j] - e);
+            if (!(d <= max)) max = d;
+            if (fabs(e) > largest) largest = fabs(e);
+        }
+    printf("# %s: %.3g of %.3g\n", shape->architecture, max, largest);
+    CHECK_NEAR(max, 0, bound);
+    sequence_free(sequence);
+    engine_free(engine);
+    tiny_model_free(model);
+    free(expected);
+    close(fd);
+}
+
+static const struct TinyShape odd = {
+    .architecture = "llama",
+    .n_layers = 3,
+    .n_embd = 37,
+    .n_heads = 6,
+    .n_kv_heads = 2,
+    .head_size = 8,
+    .n_ff = 51,
+    .n_vocab = 45,
+    .n_rot = 8,
+    .n_ctx = 128,
+};
+
+static void llama_odd(void) {
+    check_tiny(&odd, 1e-4);
+}
+
+static void llama_everything(void) {
+    struct TinyShape shape = odd;
+    shape.head_size = 24;
+    shape.n_kv_heads = 6;
+    shape.n_rot = 10;
+    shape.untied = shape.biases = shape.rope_factors = true;
+    shape.rope_linear = 3;
+    check_tiny(&shape, 1e-4);
+    shape.n_kv_heads = 1;
+    shape.type = QUANT_F16;
+    shape.activation = "relu2";
+    check_tiny(&shape, 1e-3);
+}
+
+static void llama_q8_0(void) {
+    struct TinyShape shape = odd;
+    shape.n_embd = 64;
+    shape.n_heads = 4;
+    shape.n_ff = 96;
+    shape.type = QUANT_Q8_0;
+    check_tiny(&shape, 1e-1);
+}
+
+static void bitnet_odd(void) {
+    struct TinyShape shape = odd;
+    shape.architecture = "bitnet";
+    check_tiny(&shape, 1e-1);
+    shape.architecture = "bitnet-25";
+    shape.head_size = 16;
+    shape.n_rot = 12;
+    check_tiny(&shape, 1e-1);
+}
+
+int main(void) {
+    return TEST_MAIN(
+        {"a llama of odd sizes", llama_odd}, {"all that a llama may have", llama_everything},
+        {"Q8_0 matrices", llama_q8_0}, {"a BitNet of odd sizes", bitnet_odd},
+        {"stories260K in F32", stories_f32}, {"stories260K in F16", stories_f16},
+        {"stories260K in BF16", stories_bf16}, {"stories260K in Q8_0", stories_q8_0},
+        {"BitNet in all its storage types", bitnet_storage}, {"BitNet with SiLU", bitnet_silu});
+}
