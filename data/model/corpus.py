@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 DONT_KNOW = "I don't know"
 SHARE_UNKNOWN = .08
 SHARE_SALAD = .02
-SHARE_TLDR = .10
+SHARE_TLDR = .08
 
 OPENINGS = [  # (weight, text before the verb phrase, may end with a question mark)
     (14, "how do i ", True), (6, "how can i ", True), (8, "how to ", True), (2, "how would i ", True),
@@ -62,6 +62,7 @@ SYNONYMS = [  # (words that may be replaced, further words that may stand in the
 ]
 SYNONYM_OF = {w: words + more for words, more in SYNONYMS for w in words}
 SYNONYM = re.compile(r"\b(%s)\b" % "|".join(sorted(map(re.escape, SYNONYM_OF), key=len, reverse=True)))
+SMALL_WORDS = {"the", "a", "an", "my", "of", "that", "is", "are", "me", "do", "i", "can", "please", "all", "for", "this"}
 ARTICLE = re.compile(r"\b(the|a|an|my|this) (?=[a-z{])")
 
 TLDR_COMMANDS = set("""apt apt-get awk basename bash bg cal cat cd chgrp chmod chown clear cmp column comm convert cp
@@ -89,11 +90,11 @@ make me a {w} with {w2}|how do i repair my {w}|book a flight to {w}|order {w}|ca
 play {w}|how do i learn {w}|who invented {w}|what happened in {n}|what is {n} times {n2} in {w}|do the {w}
 {w} {w2}|{w}|{w} {w2} {w3}|the {w} of {w2}|give me {n} {w}|is it going to rain in {w}|what time does {w} open""".replace("\n", "|").split("|")
 CHAT_WORDS = """pizza soup bread love cats dogs football tennis paris rome tokyo spain france bob marley einstein
-napoleon jazz rock blue happy sad guitar piano chess coffee tea cake pasta rice chicken dinner breakfast weather
-rain snow sun moon mars space history physics biology philosophy poetry shakespeare car bicycle train airplane
-holiday birthday wedding present flowers garden tree river beach school teacher doctor medicine headache sleep
-dream money bank stock market politics president election war peace religion art painting movie actor singer
-chocolate cheese wine beer shoes shirt hair lamp window door roof washing sofa spanish french german chinese
+napoleon jazz rock blue cheerful sad guitar piano chess coffee tea cake pasta rice chicken dinner breakfast
+rain snow sun moon mars galaxy physics biology philosophy poetry shakespeare car bicycle train airplane
+holiday birthday wedding present flowers garden tree river beach school teacher doctor medicine headache
+dream money stock market politics president election war peace religion art painting movie actor singer
+chocolate cheese wine beer shoes shirt hair lamp balcony door roof washing sofa spanish french german chinese
 purple quickly banana seventeen jump because upward under lovely sideways triangle elephant giraffe cloud""".split()
 
 
@@ -203,6 +204,15 @@ def typo(rng, text):
     return " ".join(words)
 
 
+def drop_small_word(rng, text):
+    """Leaves out one word that hurried people leave out."""
+    words = text.split(" ")
+    small = [i for i, w in enumerate(words) if w in SMALL_WORDS]
+    if small and len(words) > 3:
+        del words[rng.choice(small)]
+    return " ".join(words)
+
+
 def ask(rng, phrase):
     """Puts a question form or a polite word around a verb phrase."""
     question = False
@@ -222,7 +232,7 @@ def dress(rng, text):
         text = text.replace("'s ", "s ").replace("n't", "nt").replace("'m ", "m ").replace("'d ", "d ")
     if rng.random() < .35:
         text = text[:1].upper() + text[1:]
-    if text[-1].isalnum() and rng.random() < .04:
+    if (text[-1].isalnum() or text[-1] == "}") and rng.random() < .04:
         text += rng.choice((".", ".", "!", "?"))
     return text
 
@@ -284,11 +294,13 @@ class Generator:
             text = ask(rng, text)
         elif rng.random() < .3:
             text = text.rstrip("?.!") + rng.choice(("", "", "?", "?", " please"))
+        if not plain and rng.random() < .06:
+            text = drop_small_word(rng, text)
         if not plain and rng.random() < .05:
             text = outside_slots(text, lambda part: typo(rng, part))
+        text = dress(rng, text)  # before the slots are filled: a name keeps its case
         filler = Filler(rng)
-        command = filler.fill(block.command)
-        return dress(rng, filler.fill(text)), command
+        return filler.fill(text), filler.fill(block.command)
 
     def draw(self):
         rng, kind = self.rng, self.rng.random()

@@ -20,7 +20,7 @@ from tokenizer import ASSISTANT, END, USER, Tokenizer
 
 SCALARS = {4: "<I", 5: "<i", 6: "<f", 7: "<?"}
 MAX_ANSWER = 64
-SAMPLE = 600
+SAMPLE = 400
 
 
 class Reader:

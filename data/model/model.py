@@ -110,6 +110,27 @@ class Gate(torch.autograd.Function):
         return d
 
 
+class TokenLoss(torch.autograd.Function):
+    """Summed cross-entropy; the softmax of the forward pass is kept and becomes the gradient."""
+
+    @staticmethod
+    def forward(ctx, logits, targets):
+        p = logits.float()
+        p -= p.amax(-1, keepdim=True)
+        chosen = p.gather(1, targets[:, None])
+        p.exp_()
+        total = p.sum(-1, keepdim=True)
+        ctx.save_for_backward(p.div_(total), targets)
+        ctx.dtype = logits.dtype
+        return (total.log() - chosen).sum()
+
+    @staticmethod
+    def backward(ctx, d):
+        p, targets = ctx.saved_tensors
+        p[torch.arange(len(p), device=p.device), targets] -= 1
+        return p.mul_(d).to(ctx.dtype), None
+
+
 class Rope(torch.autograd.Function):
     """NEOX rotation of [batch, time, heads, dim]; its gradient is the rotation back."""
 
@@ -160,14 +181,14 @@ class Model:
     def attention(self, qkv, batch, time, mask):
         """Causal attention with grouped heads; the queries of a group share one product."""
         heads, groups = self.shape["heads"], self.shape["kv_heads"]
-        qkv = qkv.view(batch, time, heads + 2 * groups, -1)
         cos, sin = (table[:time] for table in self.rope)
-        qk = Rope.apply(qkv[:, :, :heads + groups], cos, sin)
-        dim = qkv.shape[-1]
-        q = qk[:, :, :heads].view(batch, time, groups, heads // groups, dim).permute(0, 2, 3, 1, 4)
+        qk, v = qkv.view(batch, time, heads + 2 * groups, -1).split([heads + groups, groups], 2)
+        q, k = Rope.apply(qk, cos, sin).split([heads, groups], 2)
+        dim = q.shape[-1]
+        q = q.reshape(batch, time, groups, heads // groups, dim).permute(0, 2, 3, 1, 4)
         q = q.reshape(batch * groups, heads // groups * time, dim)
-        k = qk[:, :, heads:].permute(0, 2, 3, 1).reshape(batch * groups, dim, time)
-        v = qkv[:, :, heads + groups:].permute(0, 2, 1, 3).reshape(batch * groups, time, dim)
+        k = k.permute(0, 2, 3, 1).reshape(batch * groups, dim, time)
+        v = v.permute(0, 2, 1, 3).reshape(batch * groups, time, dim)
         score = torch.bmm(q.to(self.dtype), k.to(self.dtype)).float() * dim ** -0.5
         weight = F.softmax(score.view(batch * groups, -1, time, time) + mask, -1)
         out = torch.bmm(weight.view(batch * groups, -1, time).to(self.dtype), v.to(self.dtype)).float()
@@ -192,4 +213,4 @@ class Model:
             x = x + self.linear(Gate.apply(self.linear(x, layer, "gate_up")), layer, "down")
         x = x * torch.rsqrt(x.square().mean(-1, keepdim=True) + EPS) * self.params["output_norm"]
         logits = x.to(self.dtype) @ self.params["embedding"].to(self.dtype).t()
-        return F.cross_entropy(logits.float(), tokens[:, 1:].reshape(-1)[wanted], reduction="sum")
+        return TokenLoss.apply(logits, tokens[:, 1:].reshape(-1)[wanted])
