@@ -1,0 +1,228 @@
+#include "worker/generation.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "engine/sampler.h"
+#include "engine/tokenizer.h"
+#include "worker/stopstring.h"
+
+typedef struct Generation {
+    struct Job job; /* first */
+    const Tokenizer *tokenizer;
+    Sampler *sampler;
+    StopString *stop;
+    struct Utf8Stream utf8;
+    GString *text, *lines; /* scratch of one token */
+    uint32_t n_max, n_completion;
+    bool progress, ignore_eos;
+    gint64 prompt_done_usec;
+} Generation;
+
+static Generation *generation(struct Job *job) {
+    return (Generation *)job;
+}
+
+/* ---- Text ---- */
+
+/* Turns `text` into events. */
+static void text_send(Generation *self) {
+    g_string_truncate(self->lines, 0);
+    event_delta(self->lines, self->text->str, self->text->len);
+    if (self->job.stream) stream_write(self->job.stream, self->lines);
+}
+
+/* Bytes of a token, or of the end, through UTF-8 and stop strings. True: a stop string was there.
+ */
+static bool text_push(Generation *self, const char *bytes, size_t size, bool last) {
+    /* three for every byte that is replaced, and what was pending */
+    g_autofree char *whole = g_malloc(3 * (size + sizeof self->utf8.pending) + 3);
+    size_t n = utf8_stream_push(&self->utf8, bytes, size, whole);
+
+    if (last) n += utf8_stream_finish(&self->utf8, whole + n);
+    g_string_truncate(self->text, 0);
+    return stopstring_push(self->stop, whole, n, self->text);
+}
+
+static bool piece_send(Generation *self, Token token) {
+    const char *piece = NULL;
+    size_t size = tokenizer_piece(self->tokenizer, token, false, &piece);
+    bool stopped = text_push(self, piece, size, false);
+
+    text_send(self);
+    return stopped;
+}
+
+/* What was held back, at the end. */
+static void text_finish(Generation *self) {
+    if (!text_push(self, "", 0, true)) stopstring_finish(self->stop, self->text);
+    text_send(self);
+}
+
+/* ---- Tokens ---- */
+
+static enum Finish token_take(Generation *self, Token token) {
+    struct Job *job = &self->job;
+
+    if (!self->ignore_eos && tokenizer_is_end(self->tokenizer, token)) {
+        text_finish(self);
+        return FINISH_STOP;
+    }
+    self->n_completion++;
+    sampler_accept(self->sampler, token);
+    if (piece_send(self, token)) return FINISH_STOP;
+    if (self->n_completion == self->n_max) {
+        text_finish(self);
+        return FINISH_LENGTH;
+    }
+    job->tokens[job->n_tokens++] = token;
+    return FINISH_NONE;
+}
+
+static void progress_send(Generation *self) {
+    g_string_truncate(self->lines, 0);
+    event_progress(self->lines, NULL, self->job.n_fed, self->job.n_prompt);
+    if (self->job.stream) stream_write(self->job.stream, self->lines);
+}
+
+static void generation_computed(struct Job *job, const struct Span *span) {
+    Generation *self = generation(job);
+
+    if (self->progress && !self->prompt_done_usec) progress_send(self);
+    if (job->n_fed < job->n_tokens) return;
+    if (!self->prompt_done_usec) self->prompt_done_usec = g_get_monotonic_time();
+    job->finish = token_take(self, sampler_sample(self->sampler, span->ret));
+}
+
+static void generation_ended(struct Job *job) {
+    Generation *self = generation(job);
+    struct Usage usage;
+    struct Timings timings;
+
+    generation_measure(job, &usage, &timings);
+    g_string_truncate(self->lines, 0);
+    event_done(self->lines, finish_name(job->finish), &usage, &timings, &job->failure);
+    if (job->stream) stream_write(job->stream, self->lines);
+}
+
+/* ---- Numbers ---- */
+
+/* Milliseconds between two times, of which the later ones may not have come. */
+static double span_ms(gint64 from_usec, gint64 to_usec, gint64 end_usec) {
+    if (!from_usec) return 0;
+    return (double)((to_usec ? to_usec : end_usec) - from_usec) / 1000;
+}
+
+static double per_second(double n, double ms) {
+    return n > 0 && ms > 0 ? 1000 * n / ms : 0;
+}
+
+void generation_measure(const struct Job *job, struct Usage *ret_usage,
+                        struct Timings *ret_timings) {
+    const Generation *self = (const Generation *)job;
+    gint64 end_usec = job->ended_usec;
+
+    *ret_usage = (struct Usage){
+        .prompt_tokens = job->n_prompt,
+        .completion_tokens = self->n_completion,
+    };
+    *ret_timings = (struct Timings){
+        .queue_ms = span_ms(job->submitted_usec, job->admitted_usec, end_usec),
+        .prompt_ms = span_ms(job->admitted_usec, self->prompt_done_usec, end_usec),
+        .generate_ms = span_ms(self->prompt_done_usec, 0, end_usec),
+    };
+    ret_timings->prompt_per_second =
+        per_second(MIN(job->n_fed, job->n_prompt), ret_timings->prompt_ms);
+    /* the first token came with the prompt */
+    ret_timings->tokens_per_second =
+        per_second((double)self->n_completion - 1, ret_timings->generate_ms);
+}
+
+/* ---- Making and freeing ---- */
+
+static void generation_free(struct Job *job) {
+    Generation *self = generation(job);
+
+    sampler_free(self->sampler);
+    stopstring_free(self->stop);
+    g_string_free(self->text, TRUE);
+    g_string_free(self->lines, TRUE);
+    g_free(self);
+}
+
+static const struct JobType generation_type = {
+    .last_output = SPAN_LAST_LOGITS,
+    .other_output = SPAN_NOTHING,
+    .computed = generation_computed,
+    .ended = generation_ended,
+    .free = generation_free,
+};
+
+static struct SamplerOptions sampler_options(const struct GenerateOptions *options) {
+    struct SamplerOptions ret = {
+        .temperature = (float)options->temperature,
+        .top_k = options->top_k,
+        .top_p = (float)options->top_p,
+        .min_p = (float)options->min_p,
+        .repeat_penalty = (float)options->repeat_penalty,
+        .presence_penalty = (float)options->presence_penalty,
+        .frequency_penalty = (float)options->frequency_penalty,
+        .repeat_last_n = options->repeat_last_n,
+        .seed = options->seed,
+    };
+    /* Fails only before the kernel has any randomness; then one seed is as good as another. */
+    if (!options_is_set(options, "seed") && getrandom(&ret.seed, sizeof ret.seed, 0) < 0)
+        ret.seed = (uint64_t)g_get_monotonic_time();
+    return ret;
+}
+
+/* With the tail of the prompt that the penalties look back on. */
+static int sampler_open(const struct GenerateOptions *options, uint32_t n_vocab,
+                        const Token *tokens, size_t n_tokens, Sampler **ret,
+                        struct Failure *failure) {
+    const struct SamplerOptions settings = sampler_options(options);
+    size_t n_seen = MIN(n_tokens, settings.repeat_last_n);
+    Reason why = {""};
+
+    int r = sampler_new(&settings, n_vocab, ret, &why);
+    if (r < 0) return failure_set_errno(failure, r, &why);
+    for (size_t i = n_tokens - n_seen; i < n_tokens; i++) sampler_accept(*ret, tokens[i]);
+    return 0;
+}
+
+int generation_new(const Engine *engine, uint32_t namespace, Token *tokens, size_t n_tokens,
+                   const struct GenerateOptions *options, Stream *stream, struct Job **ret,
+                   struct Failure *failure) {
+    const struct ModelInfo *info = engine_info(engine);
+    Sampler *sampler;
+
+    if (n_tokens >= info->n_ctx) {
+        free(tokens);
+        failure_set(failure, ERROR_CONTEXT_TOO_LONG,
+                    "The prompt has %zu tokens; the context holds %u, with the answer.", n_tokens,
+                    info->n_ctx);
+        return -EOVERFLOW;
+    }
+    uint32_t n_max = MIN(options->max_tokens, info->n_ctx - (uint32_t)n_tokens);
+    Token *grown = realloc(tokens, (n_tokens + n_max) * sizeof *tokens);
+    int r = grown ? sampler_open(options, info->n_vocab, grown, n_tokens, &sampler, failure)
+                  : failure_set_errno(failure, -ENOMEM, NULL);
+    if (r < 0) {
+        free(grown ? grown : tokens);
+        return r;
+    }
+
+    Generation *self = g_new0(Generation, 1);
+    job_init(&self->job, &generation_type, namespace, grown, (uint32_t)n_tokens, stream);
+    self->tokenizer = engine_tokenizer(engine);
+    self->sampler = sampler;
+    self->stop = stopstring_new(options->stop);
+    self->text = g_string_new(NULL);
+    self->lines = g_string_new(NULL);
+    self->n_max = n_max;
+    self->progress = options->progress;
+    self->ignore_eos = options->ignore_eos;
+    *ret = &self->job;
+    return 0;
+}

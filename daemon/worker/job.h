@@ -1,0 +1,75 @@
+/*
+ * A job: tokens that one sequence of the engine is fed with, and what becomes of the results. A
+ * generation and an input of Embed are jobs.
+ *
+ * A job is made on the main thread, belongs to the compute thread from scheduler_submit() until it
+ * comes back through `finished`, and is freed on the main thread. Only `mail` may be touched by
+ * both (see mailbox.h). States, all but the last on the compute thread:
+ *
+ *     queued ─▶ resident: has a sequence ─▶ ended: last line waits for its reader ─▶ returned
+ *
+ * A resident job whose stream is full is parked: it keeps its sequence, the steps skip it.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "engine/engine.h"
+#include "worker/failure.h"
+#include "worker/mailbox.h"
+#include "worker/stream.h"
+
+enum Finish {
+    FINISH_NONE, /* goes on */
+    FINISH_STOP,
+    FINISH_LENGTH,
+    FINISH_CANCELLED,
+    FINISH_ERROR, /* `failure` says why */
+};
+
+struct Job;
+
+/* What kind of job it is; all but free() run on the compute thread. */
+struct JobType {
+    /* Wanted of the span that brings the last token fed, and of those before. */
+    enum SpanOutput last_output, other_output;
+    /* A step has appended tokens up to n_fed. May write to the stream, append a token, or set
+     * `finish`. */
+    void (*computed)(struct Job *job, const struct Span *span);
+    /* `finish` was set, by computed() or by the scheduler: writes the last lines. */
+    void (*ended)(struct Job *job);
+    void (*free)(struct Job *job);
+};
+
+struct Job {
+    struct Mail mail; /* first */
+    const struct JobType *type;
+    uint32_t namespace;
+    Stream *stream; /* NULL: nobody to write to */
+
+    /* tokens[0..n_prompt) was given, the rest generated; n_fed of them are in the sequence. */
+    Token *tokens;
+    uint32_t n_prompt, n_tokens, n_fed;
+    Sequence *sequence; /* while resident */
+
+    enum Finish finish;
+    struct Failure failure;
+    gint64 submitted_usec, admitted_usec, ended_usec; /* g_get_monotonic_time(); 0: not yet */
+    gint64 parked_usec;                               /* since when it is parked, or 0 */
+
+    /* On the main thread; takes the job. */
+    void (*finished)(struct Job *job, void *userdata);
+    void *userdata;
+};
+
+const char *finish_name(enum Finish finish); /* "stop", "length", "cancelled", "error" */
+
+/* Takes `stream` and `tokens` (malloc()ed) when it succeeds. */
+void job_init(struct Job *job, const struct JobType *type, uint32_t namespace, Token *tokens,
+              uint32_t n_tokens, Stream *stream);
+void job_free(struct Job *job); /* accepts NULL */
+
+static inline bool job_in_prompt(const struct Job *job) {
+    return job->n_fed < job->n_prompt;
+}

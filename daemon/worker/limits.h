@@ -1,0 +1,57 @@
+/*
+ * The limits of what the daemon can make a worker do, each with its reason. What a model file can
+ * make the engine do is limited in engine/limits.h.
+ */
+#pragma once
+
+/* ---- What enters by the bus (sd-bus itself takes messages of up to 128 MiB) ---- */
+
+/* Text of one prompt. A context of a million tokens holds some 4 MiB of prose; tokenising this much
+ * takes a second or two, in which no other request can start. */
+#define PROMPT_SIZE_MAX (16u << 20)
+/* Text of one Tokenize, and of one Detokenize's answer: a reply has at most 4 bytes a byte of text,
+ * 16 MiB, where D-Bus allows arrays of 64. */
+#define TEXT_SIZE_MAX (4u << 20)
+/* Tokens of one Detokenize: past every context. */
+#define DETOKENIZE_TOKENS_MAX (1u << 20)
+/* Inputs of one Embed: a reply of 256 vectors of 8192 doubles has 16 MiB. */
+#define EMBED_INPUTS_MAX 256u
+/* Messages of one conversation; what they say is limited by PROMPT_SIZE_MAX. */
+#define MESSAGES_MAX 4096u
+/* The daemon needs one, a test a few. Each costs a descriptor and sd-bus's buffers. */
+#define CONNECTIONS_MAX 32u
+
+/* ---- Who computes, who waits ---- */
+
+/* Every sequence may grow to a full context of memory. */
+#define SEQUENCES_DEFAULT 8u
+#define SEQUENCES_MAX 64u
+/* Waiting costs two descriptors each (the stream, and the call that carries it): together with
+ * twice SEQUENCES_MAX this stays below the usual 1024. */
+#define QUEUE_DEFAULT 64u
+#define QUEUE_MAX 256u
+
+/* ---- One step ---- */
+
+/* Logits and activations are allocated for this many tokens. */
+#define STEP_TOKENS_MAX 512u
+/* How long a step may take while somebody waits for the next token, which is the rhythm he sees,
+ * and while nobody does, which is how late a cancellation is noticed. Prompts are cut to fit. */
+#define STEP_USEC_SHARED 100000
+#define STEP_USEC_ALONE 500000
+/* Prompt tokens of a step: never fewer, since every weight is read once per step; and the first
+ * guess, until a step was measured. */
+#define STEP_PROMPT_MIN 16u
+#define STEP_PROMPT_FIRST 64u
+
+/* ---- Readers that do not read (times in microseconds) ---- */
+
+/* A parked generation computes nothing but keeps its memory. It may always keep it so long, ... */
+#define PARKED_GRACE_USEC (10 * G_USEC_PER_SEC)
+/* ... and at most so long: a person's pause, not a forgotten program. Between the two it gives way
+ * as soon as another one needs its place. */
+#define PARKED_MAX_USEC (600 * G_USEC_PER_SEC)
+/* How long the last line waits for a reader whose pipe is full, when the generation has ended by
+ * itself, and when it was cancelled and he has said that he no longer cares. */
+#define LINGER_USEC (60 * G_USEC_PER_SEC)
+#define LINGER_CANCELLED_USEC (1 * G_USEC_PER_SEC)

@@ -1,0 +1,58 @@
+#include "worker/manifest.h"
+
+#include <json-glib/json-glib.h>
+
+#include "worker/prompt.h"
+
+/* Strings of a model file are bytes; JSON wants UTF-8. */
+static void add_string(JsonBuilder *builder, const char *name, const char *value) {
+    g_autofree char *valid = g_utf8_make_valid(value, -1);
+    json_builder_set_member_name(builder, name);
+    json_builder_add_string_value(builder, valid);
+}
+
+static void add_number(JsonBuilder *builder, const char *name, uint64_t value) {
+    json_builder_set_member_name(builder, name);
+    json_builder_add_int_value(builder, (gint64)MIN(value, (uint64_t)G_MAXINT64));
+}
+
+static void add_model(JsonBuilder *builder, const Engine *engine) {
+    const struct ModelInfo *info = engine_info(engine);
+    Prompter *prompter = prompter_new(engine);
+
+    add_string(builder, "title", info->name);
+    add_string(builder, "architecture", info->architecture);
+    add_string(builder, "family", info->family);
+    add_string(builder, "weights", info->weights);
+    add_number(builder, "parameters", info->n_parameters);
+    add_number(builder, "context_length", info->n_ctx);
+    add_number(builder, "vocabulary_size", info->n_vocab);
+    add_number(builder, "weight_bytes", info->weight_bytes);
+    json_builder_set_member_name(builder, "can_chat");
+    json_builder_add_boolean_value(builder, prompter_can_chat(prompter));
+    add_string(builder, "chat_template", info->chat_template);
+    prompter_free(prompter);
+}
+
+static void add_packed(JsonBuilder *builder, const struct ManifestFacts *facts) {
+    json_builder_set_member_name(builder, "packed");
+    json_builder_begin_object(builder);
+    add_string(builder, "tier", facts->tier);
+    add_number(builder, "bytes", facts->packed_bytes);
+    json_builder_end_object(builder);
+}
+
+char *manifest_text(const Engine *engine, const struct ManifestFacts *facts) {
+    g_autoptr(JsonBuilder) builder = json_builder_new();
+    g_autoptr(JsonNode) root = NULL;
+
+    json_builder_begin_object(builder);
+    add_string(builder, "name", facts->name);
+    add_string(builder, "digest", facts->digest);
+    add_number(builder, "size", facts->size);
+    add_model(builder, engine);
+    add_packed(builder, facts);
+    json_builder_end_object(builder);
+    root = json_builder_get_root(builder);
+    return json_to_string(root, TRUE);
+}

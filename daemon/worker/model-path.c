@@ -1,0 +1,33 @@
+#include "worker/model-path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <unistd.h>
+
+#include "worker/log.h"
+
+static int file_open(const char *path, const struct EngineOptions *options, Engine **ret,
+                     Reason *why) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO must not block */
+    if (fd < 0) return reason_set(why, errno, "%s: %s", path, g_strerror(errno));
+
+    int r = engine_open(fd, options, ret, why);
+    close(fd);
+    return r;
+}
+
+int model_path_open(const char *path, const struct EngineOptions *options, Engine **ret,
+                    Reason *why) {
+    if (!g_file_test(path, G_FILE_TEST_IS_DIR)) return file_open(path, options, ret, why);
+
+    g_autofree char *packed = g_build_filename(path, PACKED_FILE, NULL);
+    g_autofree char *model = g_build_filename(path, MODEL_FILE, NULL);
+    int r = file_open(packed, options, ret, why);
+    if (r >= 0) return r;
+    if (r != -ENOENT)
+        log_message(LOG_NOTICE, "Not using %s: %s", packed,
+                    why->text[0] ? why->text : g_strerror(-r));
+    *why = (Reason){""};
+    return file_open(model, options, ret, why);
+}

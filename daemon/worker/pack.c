@@ -1,0 +1,199 @@
+#include "worker/pack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kernels/kernels.h"
+#include "worker/atomic-file.h"
+#include "worker/event.h"
+#include "worker/log.h"
+#include "worker/manifest.h"
+#include "worker/model-path.h"
+
+#define READ_SIZE (1u << 20)
+/* Who follows wants to see movement, not every megabyte. */
+#define PROGRESS_USEC (100 * 1000)
+
+struct Pack {
+    const struct PackOptions *options;
+    int fd; /* the GGUF file */
+    uint64_t size;
+    AtomicFile packed;
+    uint64_t packed_done; /* of the progress: what packing counted */
+    gint64 told_usec;     /* when progress was written last */
+};
+
+static volatile sig_atomic_t terminated;
+
+static void handle_terminate(int signal_number) {
+    terminated = 1;
+}
+
+/* ---- stdout ---- */
+
+static int lines_write(const GString *lines) {
+    gsize n_written = 0;
+
+    while (n_written < lines->len) {
+        gssize n = write(STDOUT_FILENO, lines->str + n_written, lines->len - n_written);
+        if (n >= 0)
+            n_written += (gsize)n;
+        else if (errno != EINTR || terminated)
+            return -errno;
+    }
+    return 0;
+}
+
+static int progress_tell(struct Pack *self, uint64_t done, uint64_t total) {
+    gint64 now_usec = g_get_monotonic_time();
+    if (terminated) return -ECANCELED;
+    if (now_usec - self->told_usec < PROGRESS_USEC && done < total) return 0;
+
+    GString *lines = g_string_new(NULL);
+    event_progress(lines, "pack", done, total);
+    int r = lines_write(lines);
+    g_string_free(lines, TRUE);
+    self->told_usec = now_usec;
+    return r < 0 ? -ECANCELED : 0;
+}
+
+static int done_tell(int r, const struct Failure *failure) {
+    const char *finish_reason = r >= 0 ? "stop" : r == -ECANCELED ? "cancelled" : "error";
+    GString *lines = g_string_new(NULL);
+
+    event_done(lines, finish_reason, NULL, NULL, r >= 0 || r == -ECANCELED ? NULL : failure);
+    int written = lines_write(lines);
+    g_string_free(lines, TRUE);
+    return written;
+}
+
+/* ---- The steps ---- */
+
+static int model_open(struct Pack *self, Reason *why) {
+    struct stat status;
+
+    self->fd = open(self->options->model, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (self->fd < 0 || fstat(self->fd, &status) < 0)
+        return reason_set(why, errno, "%s: %s", self->options->model, g_strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        return reason_set(why, EBADMSG, "%s is not a regular file", self->options->model);
+    self->size = (uint64_t)status.st_size;
+    return 0;
+}
+
+static int handle_packed(void *userdata, uint64_t done, uint64_t total) {
+    struct Pack *self = userdata;
+    self->packed_done = done;
+    return progress_tell(self, done, total + self->size);
+}
+
+static int packed_make(struct Pack *self, Reason *why) {
+    int r = atomic_file_open(&self->packed, self->options->output, PACKED_FILE);
+    if (r < 0) return reason_set(why, -r, "%s: %s", self->options->output, g_strerror(-r));
+    return engine_pack(self->fd, self->packed.fd, handle_packed, self, why);
+}
+
+/* SHA-256 of the GGUF file, in hex. */
+static int digest_make(struct Pack *self, char **ret, Reason *why) {
+    g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
+    g_autofree guchar *buffer = g_malloc(READ_SIZE);
+    uint64_t offset = 0;
+    gssize n;
+
+    while ((n = pread(self->fd, buffer, READ_SIZE, (off_t)offset)) > 0) {
+        g_checksum_update(checksum, buffer, n);
+        offset += (uint64_t)n;
+        int r = progress_tell(self, self->packed_done + offset, self->packed_done + self->size);
+        if (r < 0) return r;
+    }
+    if (n < 0) return reason_set(why, errno, "%s: %s", self->options->model, g_strerror(errno));
+    if (offset != self->size) return reason_set(why, EBADMSG, "the file changed while it was read");
+    *ret = g_strdup(g_checksum_get_string(checksum));
+    return 0;
+}
+
+/* Opens what was packed, as a worker will: the last check of it. */
+static int manifest_make(struct Pack *self, const char *digest, char **ret, Reason *why) {
+    const struct EngineOptions options = {.n_threads = 1, .max_tokens = 1};
+    struct ManifestFacts facts = {
+        .name = self->options->name,
+        .digest = digest,
+        .tier = kernels_best()->tier,
+        .size = self->size,
+    };
+    struct stat status;
+    Engine *engine;
+
+    if (fstat(self->packed.fd, &status) < 0) return -errno;
+    facts.packed_bytes = (uint64_t)status.st_size;
+    int r = engine_open(self->packed.fd, &options, &engine, why);
+    if (r < 0) return r;
+    *ret = manifest_text(engine, &facts);
+    engine_free(engine);
+    return 0;
+}
+
+static int text_write(int fd, const char *text) {
+    size_t size = strlen(text);
+    gssize n = write(fd, text, size);
+    if (n < 0) return -errno;
+    return (size_t)n == size ? 0 : -ENOSPC;
+}
+
+/* The manifest comes last: where it is, all the rest is. */
+static int files_commit(struct Pack *self, const char *manifest_json) {
+    g_auto(AtomicFile) manifest = ATOMIC_FILE_NONE;
+
+    int r = atomic_file_open(&manifest, self->options->output, MANIFEST_FILE);
+    if (r >= 0) r = text_write(manifest.fd, manifest_json);
+    if (r >= 0) r = atomic_file_commit(&self->packed);
+    if (r >= 0) r = atomic_file_commit(&manifest);
+    return r;
+}
+
+static int pack(struct Pack *self, Reason *why) {
+    g_autofree char *digest = NULL;
+    g_autofree char *manifest = NULL;
+
+    int r = model_open(self, why);
+    if (r >= 0) r = packed_make(self, why);
+    if (r >= 0) r = digest_make(self, &digest, why);
+    if (r >= 0) r = manifest_make(self, digest, &manifest, why);
+    if (r >= 0) r = files_commit(self, manifest);
+    return r;
+}
+
+/* Whatever the engine does not like about the file makes it a bad one to install. */
+static void failure_judge(struct Failure *failure, int r, const Reason *why) {
+    static const int of_file[] = {-EINVAL, -EBADMSG, -ENOTSUP, -EFBIG, -E2BIG};
+
+    failure_set_errno(failure, r, why);
+    for (gsize i = 0; i < G_N_ELEMENTS(of_file); i++)
+        if (r == of_file[i]) failure->name = ERROR_BAD_MODEL;
+}
+
+int pack_run(const struct PackOptions *options) {
+    struct Pack self = {.options = options, .fd = -1, .packed = ATOMIC_FILE_NONE};
+    const struct sigaction on_terminate = {.sa_handler = handle_terminate};
+    struct Failure failure = {NULL};
+    Reason why = {""};
+
+    sigaction(SIGTERM, &on_terminate, NULL); /* no SA_RESTART: a blocked write() must return */
+    sigaction(SIGINT, &on_terminate, NULL);
+    int r = pack(&self, &why);
+    atomic_file_done(&self.packed);
+    if (self.fd >= 0) close(self.fd);
+    if (r < 0) {
+        failure_judge(&failure, r, &why);
+        log_message(r == -ECANCELED ? LOG_INFO : LOG_ERR, "Cannot pack %s: %s", options->model,
+                    failure.message);
+    }
+    done_tell(r, &failure);
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

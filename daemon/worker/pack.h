@@ -1,0 +1,14 @@
+/*
+ * Packing: checks a GGUF file, writes its packed form and its manifest into a directory, and tells
+ * how it goes as event lines on stdout. SIGTERM, and a reader of stdout that leaves, cancel it.
+ */
+#pragma once
+
+struct PackOptions {
+    const char *model;  /* the GGUF file */
+    const char *output; /* the directory */
+    const char *name;   /* for the manifest */
+};
+
+/* Returns the exit status. The last line on stdout is "done", whatever happened. */
+int pack_run(const struct PackOptions *options);

@@ -1,0 +1,50 @@
+/*
+ * The scheduler: one compute thread that owns the engine, all sequences and all streams, and runs
+ * one step after the other for whoever is there (stepper.h).
+ *
+ * max_sequences jobs compute at once; more wait in order, but for a namespace that has fewer
+ * running than another, whose first job goes first. A job whose reader does not read is parked and
+ * counts no longer, up to as many again; past that the one that was parked longest gives way. A
+ * job ends as cancelled when it is asked to, or when its reader has gone, be it queued, parked
+ * or computing. Its last line waits for a slow reader, for a limited time.
+ *
+ * All functions are for the main thread, and so are the callbacks.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "engine/engine.h"
+#include "worker/job.h"
+
+typedef struct Scheduler Scheduler;
+
+struct SchedulerOptions {
+    unsigned max_sequences, queue;
+    gint64 parked_grace_usec, parked_max_usec; /* see limits.h */
+
+    /* On the compute thread, which is to own the engine. */
+    int (*open)(void *userdata, Engine **ret, Reason *why);
+    /* The engine is there, or it failed (r < 0) and the thread has ended. */
+    void (*opened)(void *userdata, int r, const Reason *why);
+    void *userdata;
+};
+
+/* Starts the thread. NULL: no descriptor was left. */
+Scheduler *scheduler_new(const struct SchedulerOptions *options, GMainContext *context);
+/* Ends all jobs as cancelled after the running step, calls their finished(), and joins the thread.
+ * Accepts NULL. */
+void scheduler_free(Scheduler *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Scheduler, scheduler_free)
+
+/* For what is constant in it: info, tokenizer. NULL before it was opened. */
+const Engine *scheduler_engine(const Scheduler *self);
+/* Takes all jobs, or -EBUSY: the queue is full. */
+int scheduler_submit(Scheduler *self, struct Job **jobs, size_t n);
+/* Of a job that was submitted and has not come back. */
+void scheduler_cancel(Scheduler *self, struct Job *job);
+unsigned scheduler_n_jobs(const Scheduler *self); /* submitted and not come back */
+struct Load scheduler_load(Scheduler *self);
+/* Whether the compute thread has moved since the last call. */
+bool scheduler_is_alive(Scheduler *self);
