@@ -31,15 +31,13 @@ ALWAYS_INLINE void rows_store(float *y, Rows a) {
 #include "kernels/x86/float-matmul.h"
 
 ALWAYS_INLINE void f32(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
-                       uint32_t v, float *y, size_t y_stride, const unsigned n_tiles,
-                       const unsigned n_vectors) {
-    float_block(MATRIX_F32, matrix, tile, x, v, y, y_stride, 2 * n_tiles, n_vectors);
+                       uint32_t v, float *y, size_t y_stride, const unsigned n_vectors) {
+    float_block(MATRIX_F32, matrix, tile, x, v, y, y_stride, n_vectors);
 }
 
 ALWAYS_INLINE void f16(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
-                       uint32_t v, float *y, size_t y_stride, const unsigned n_tiles,
-                       const unsigned n_vectors) {
-    float_block(MATRIX_F16, matrix, tile, x, v, y, y_stride, 2 * n_tiles, n_vectors);
+                       uint32_t v, float *y, size_t y_stride, const unsigned n_vectors) {
+    float_block(MATRIX_F16, matrix, tile, x, v, y, y_stride, n_vectors);
 }
 
 ALWAYS_INLINE __m256i load_32(const char *w) {
@@ -57,8 +55,7 @@ ALWAYS_INLINE __m256i add_pairs(__m256i a) {
 _Static_assert(T2_GROUPS_PER_SUM * 4 * 2 * 2 * 128 <= INT16_MAX, "int16 sums overflow");
 
 ALWAYS_INLINE void t2(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
-                      uint32_t v0, float *y, size_t y_stride, const unsigned n_tiles,
-                      const unsigned n_vectors) {
+                      uint32_t v0, float *y, size_t y_stride, const unsigned n_vectors) {
     const uint32_t n_groups = (matrix->n_cols + 15) / 16;
     const char *data = block_tile(matrix, tile);
     __m256i dots[2][BLOCK_MAX_VECTORS];
@@ -115,10 +112,9 @@ ALWAYS_INLINE __m256i add_neighbours(__m256i a, __m256i b) {
 
 /* I8: products of int16, because a byte's product with -128 has no room in maddubs. */
 ALWAYS_INLINE void i8(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
-                      uint32_t v0, float *y, size_t y_stride, const unsigned n_tiles,
-                      const unsigned n_vectors) {
+                      uint32_t v0, float *y, size_t y_stride, const unsigned n_vectors) {
     const uint32_t n_blocks = (matrix->n_cols + I8_BLOCK - 1) / I8_BLOCK;
-    const size_t per_vector = x->stride / I8_BLOCK, block_size = 576;
+    const size_t per_vector = x->stride / I8_BLOCK, block_size = I8_BLOCK_SIZE;
     const char *data = block_tile(matrix, tile);
     __m256 sums[2][BLOCK_MAX_VECTORS];
 
@@ -151,7 +147,7 @@ ALWAYS_INLINE void i8(const struct Matrix *matrix, uint32_t tile, const struct A
             for (unsigned h = 0; h < 2; h++) {
                 __m256i dot = add_neighbours(dots[v][2 * h], dots[v][2 * h + 1]);
                 __m256 w_scales =
-                    _mm256_loadu_ps((const float *)(const void *)(data + 512) + h * 8);
+                    _mm256_loadu_ps((const float *)(const void *)(data + I8_SCALES) + h * 8);
                 sums[h][v] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot),
                                              _mm256_mul_ps(w_scales, x_scale), sums[h][v]);
             }
@@ -163,24 +159,23 @@ ALWAYS_INLINE void i8(const struct Matrix *matrix, uint32_t tile, const struct A
         rows_store(y + (v0 + v) * y_stride + tile * TILE_ROWS + h * 8, sums[h][v]);
 }
 
-DEFINE_BLOCK(f32, 1, 1)
-static const struct Blocking f32_blocking = {1, 1, {NULL}, {NULL, f32_1_1}};
-DEFINE_MATMUL(avx2_matmul_f32, f32_blocking)
+DEFINE_BLOCK(f32, 1)
+static Block *const f32_blocks[] = {NULL, f32_1};
+DEFINE_MATMUL(avx2_matmul_f32, f32_blocks)
 
-DEFINE_BLOCK(f16, 1, 1)
-DEFINE_BLOCK(f16, 1, 2)
-static const struct Blocking f16_blocking = {1, 2, {NULL}, {NULL, f16_1_1, f16_1_2}};
-DEFINE_MATMUL(avx2_matmul_f16, f16_blocking)
+DEFINE_BLOCK(f16, 1)
+DEFINE_BLOCK(f16, 2)
+static Block *const f16_blocks[] = {NULL, f16_1, f16_2};
+DEFINE_MATMUL(avx2_matmul_f16, f16_blocks)
 
-DEFINE_BLOCK(i8, 1, 1)
-DEFINE_BLOCK(i8, 1, 2)
-DEFINE_BLOCK(i8, 1, 3)
-static const struct Blocking i8_blocking = {1, 3, {NULL}, {NULL, i8_1_1, i8_1_2, i8_1_3}};
-DEFINE_MATMUL(avx2_matmul_i8, i8_blocking)
+DEFINE_BLOCK(i8, 1)
+DEFINE_BLOCK(i8, 2)
+static Block *const i8_blocks[] = {NULL, i8_1, i8_2};
+DEFINE_MATMUL(avx2_matmul_i8, i8_blocks)
 
-DEFINE_BLOCK(t2, 1, 1)
-DEFINE_BLOCK(t2, 1, 2)
-DEFINE_BLOCK(t2, 1, 3)
-DEFINE_BLOCK(t2, 1, 4)
-static const struct Blocking t2_blocking = {1, 4, {NULL}, {NULL, t2_1_1, t2_1_2, t2_1_3, t2_1_4}};
-DEFINE_MATMUL(avx2_matmul_t2, t2_blocking)
+DEFINE_BLOCK(t2, 1)
+DEFINE_BLOCK(t2, 2)
+DEFINE_BLOCK(t2, 3)
+DEFINE_BLOCK(t2, 4)
+static Block *const t2_blocks[] = {NULL, t2_1, t2_2, t2_3, t2_4};
+DEFINE_MATMUL(avx2_matmul_t2, t2_blocks)

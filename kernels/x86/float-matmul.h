@@ -7,47 +7,55 @@
 
 #include "kernels/x86/blocks.h"
 
-/* Rows r to r + ROWS of a tile, column c. */
-ALWAYS_INLINE Rows float_column(const enum MatrixLayout layout, const char *tile, size_t r,
-                                size_t c) {
+#define N_SLICES (TILE_ROWS / ROWS)
+
+/* The partial sums of a block. */
+typedef Rows PartialSums[BLOCK_MAX_VECTORS][N_SLICES][4];
+
+/* ROWS rows of column c, the first of them being row r of the tile. */
+ALWAYS_INLINE Rows float_column(const enum MatrixLayout layout, const char *tile, size_t c,
+                                unsigned r) {
     size_t i = c * TILE_ROWS + r;
     return layout == MATRIX_F16 ? rows_f16((const uint16_t *)(const void *)tile + i)
                                 : rows_f32((const float *)(const void *)tile + i);
 }
 
-/* One column, which is number k mod 4, of n_slices times ROWS rows. */
-ALWAYS_INLINE void float_step(const enum MatrixLayout layout, const char *const *tiles, size_t c,
-                              const float *x, size_t stride, Rows p[2][BLOCK_MAX_VECTORS][4],
-                              const unsigned k, const unsigned n_slices, const unsigned n_vectors) {
-    Rows w[2];
-    UNROLL for (unsigned s = 0; s < n_slices; s++) w[s] =
-        float_column(layout, tiles[s * ROWS / TILE_ROWS], s * ROWS % TILE_ROWS, c);
-    UNROLL for (unsigned v = 0; v < n_vectors; v++) {
+/* Adds column c, which is number k mod 4, to the sums of vectors that lie `stride` apart. */
+ALWAYS_INLINE void float_step(const enum MatrixLayout layout, const char *tile, size_t c,
+                              const float *x, size_t stride, PartialSums p, const unsigned k,
+                              const unsigned n_vectors) {
+    Rows w[N_SLICES];
+
+    UNROLL
+    for (unsigned s = 0; s < N_SLICES; s++) w[s] = float_column(layout, tile, c, s * ROWS);
+    UNROLL
+    for (unsigned v = 0; v < n_vectors; v++) {
         Rows broadcast = rows_set(x[v * stride + c]);
-        UNROLL for (unsigned s = 0; s < n_slices; s++) p[s][v][k] =
-            rows_fma(w[s], broadcast, p[s][v][k]);
+        UNROLL
+        for (unsigned s = 0; s < N_SLICES; s++) p[v][s][k] = rows_fma(w[s], broadcast, p[v][s][k]);
     }
 }
 
-/* A block of n_slices (1 or 2) times ROWS rows. */
 ALWAYS_INLINE void float_block(const enum MatrixLayout layout, const struct Matrix *matrix,
                                uint32_t tile, const struct Activations *x, uint32_t v0, float *y,
-                               size_t y_stride, const unsigned n_slices, const unsigned n_vectors) {
-    const char *tiles[2] = {block_tile(matrix, tile), block_tile(matrix, tile + 1)};
+                               size_t y_stride, const unsigned n_vectors) {
+    const char *data = block_tile(matrix, tile);
     const float *first = x->f32 + v0 * x->stride;
-    Rows p[2][BLOCK_MAX_VECTORS][4];
     uint32_t c = 0, n = matrix->n_cols;
+    PartialSums p;
 
-    UNROLL for (unsigned s = 0; s < n_slices; s++) UNROLL for (unsigned v = 0; v < n_vectors; v++)
-        UNROLL for (unsigned k = 0; k < 4; k++) p[s][v][k] = rows_set(0);
-    for (; n - c >= 4; c += 4)
-        UNROLL for (unsigned k = 0; k < 4; k++)
-            float_step(layout, tiles, c + k, first, x->stride, p, k, n_slices, n_vectors);
-    UNROLL for (unsigned k = 0; k < 3; k++) if (c + k < n)
-        float_step(layout, tiles, c + k, first, x->stride, p, k, n_slices, n_vectors);
-    UNROLL for (unsigned s = 0; s < n_slices; s++) UNROLL for (unsigned v = 0; v < n_vectors; v++) {
-        Rows *q = p[s][v];
+    UNROLL
+    for (unsigned v = 0; v < n_vectors; v++) UNROLL
+    for (unsigned i = 0; i < N_SLICES * 4; i++) p[v][i / 4][i % 4] = rows_set(0);
+    for (; n - c >= 4; c += 4) UNROLL
+    for (unsigned k = 0; k < 4; k++)
+        float_step(layout, data, c + k, first, x->stride, p, k, n_vectors);
+    UNROLL
+    for (unsigned k = 0; k < 3; k++)
+        if (c + k < n) float_step(layout, data, c + k, first, x->stride, p, k, n_vectors);
+    UNROLL
+    for (unsigned v = 0; v < n_vectors; v++) UNROLL
+    for (unsigned s = 0; s < N_SLICES; s++)
         rows_store(y + (v0 + v) * y_stride + tile * TILE_ROWS + s * ROWS,
-                   rows_add(rows_add(q[0], q[1]), rows_add(q[2], q[3])));
-    }
+                   rows_add(rows_add(p[v][s][0], p[v][s][1]), rows_add(p[v][s][2], p[v][s][3])));
 }

@@ -81,8 +81,9 @@ void fill_halves(enum Fill fill, uint16_t *x, size_t n) {
     }
 }
 
-static void report(const struct Kernels *tier, size_t where, double actual, double expected,
-                   const char *format, va_list arguments) {
+__attribute__((format(printf, 5, 0))) static void report(const struct Kernels *tier, size_t where,
+                                                         double actual, double expected,
+                                                         const char *format, va_list arguments) {
     char name[200];
     vsnprintf(name, sizeof name, format, arguments);
     check_failed("tier %s, %s: [%zu] is %.9g, expected %.9g", tier->tier, name, where, actual,

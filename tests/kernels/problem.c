@@ -12,10 +12,10 @@ static uint32_t n_blocks(uint32_t n) {
 /* Weights before packing are read by tests alone, so they need no guard; the largest test decides
  * the size. */
 static union {
-    float floats[1 << 23];
-    int8_t bytes[1 << 25];
+    float floats[1 << 22];
+    int8_t bytes[1 << 24];
 } weights;
-static float weight_scales[1 << 20];
+static float weight_scales[1 << 18];
 
 static void pack_tile(const struct Problem *p, uint32_t row, void *dst) {
     uint32_t n = p->matrix.n_rows - row < TILE_ROWS ? p->matrix.n_rows - row : TILE_ROWS;
