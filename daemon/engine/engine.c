@@ -167,6 +167,14 @@ static int reserve_states(Engine *engine, const struct Span *spans, size_t n_spa
     return 0;
 }
 
+/* Bytes that the step reads, about: all weights and the row's own past for every row. */
+static uint64_t step_cost(const Engine *engine, const struct Span *spans, size_t n_spans) {
+    uint64_t cost = engine->info.weight_bytes * engine->batch.n_rows;
+    for (size_t i = 0; i < n_spans; i++)
+        cost += sequence_bytes(spans[i].sequence) * spans[i].n_tokens;
+    return cost;
+}
+
 int engine_step(Engine *engine, struct Span *spans, size_t n_spans) {
     int r = batch_fill(&engine->batch, engine, spans, n_spans, engine->compute.max_tokens);
     if (r < 0) return r;
@@ -174,6 +182,7 @@ int engine_step(Engine *engine, struct Span *spans, size_t n_spans) {
     if (r < 0) return r;
     r = reserve_states(engine, spans, n_spans);
     if (r < 0) return r;
+    engine->compute.is_alone = step_cost(engine, spans, n_spans) < COMPUTE_MIN_STEP;
     if (n_spans > 0) engine->family->step(engine->model, &engine->batch);
     for (size_t i = 0; i < n_spans; i++) spans[i].sequence->n_tokens += spans[i].n_tokens;
     batch_return(&engine->batch, spans, n_spans);

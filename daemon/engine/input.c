@@ -97,7 +97,11 @@ static void multiply_job(void *userdata, unsigned thread, unsigned n_threads) {
 void input_multiply(const struct Input *input, const struct Compute *compute,
                     const struct Product *products, unsigned n_products) {
     struct MultiplyRun run = {input, compute->kernels, products, n_products, 0};
-    for (unsigned i = 0; i < n_products; i++)
-        run.n_tiles += matrix_n_tiles(products[i].matrix->n_rows);
-    pool_run(compute->pool, multiply_job, &run);
+    uint64_t size = 0;
+    for (unsigned i = 0; i < n_products; i++) {
+        const struct Matrix *matrix = products[i].matrix;
+        run.n_tiles += matrix_n_tiles(matrix->n_rows);
+        size += matrix_size(matrix->layout, matrix->n_rows, matrix->n_cols);
+    }
+    compute_run(compute, size * input->activations[0].n_vectors, multiply_job, &run);
 }

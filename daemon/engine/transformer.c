@@ -34,8 +34,13 @@ struct Pass {
     const struct Linear *linear;
 };
 
+/* A row's job reads and writes some vectors of about this width. */
+static uint64_t row_cost(const struct Transformer *t) {
+    return 4 * sizeof(float) * (uint64_t)t->n_embd;
+}
+
 static void each_row(struct Pass *pass, RowJob *job) {
-    compute_rows(pass->t->compute, pass->batch->n_rows, job, pass);
+    compute_rows(pass->t->compute, pass->batch->n_rows, row_cost(pass->t), job, pass);
 }
 
 static void add_bias(const struct Kernels *kernels, const struct Linear *linear, float *y) {
@@ -135,6 +140,13 @@ static void attend_unit(struct Pass *pass, uint32_t row, uint32_t kv_head) {
         for (uint32_t d = 0; d < t->head_size; d++) o[i * t->head_size + d] /= sum[i];
 }
 
+/* Every query head reads all keys and values before it. */
+static uint64_t attend_cost(const struct Transformer *t, const struct Batch *batch) {
+    uint64_t n_positions = 0;
+    for (uint32_t i = 0; i < batch->n_rows; i++) n_positions += batch->rows[i].position + 1;
+    return n_positions * t->n_heads * t->head_size * 2 * sizeof(uint16_t);
+}
+
 /* Later rows see more: dealing the units out one by one keeps the shares even. */
 static void attend_job(void *userdata, unsigned thread, unsigned n_threads) {
     struct Pass *pass = userdata;
@@ -208,7 +220,7 @@ static void attention(struct Pass *pass) {
               form_of(&layer->q.weight) | form_of(&layer->k.weight) | form_of(&layer->v.weight));
     input_multiply(&t->input, t->compute, products, 3);
     each_row(pass, rotate_row);
-    pool_run(t->compute->pool, attend_job, pass);
+    compute_run(t->compute, attend_cost(t, pass->batch), attend_job, pass);
     add_linear(pass, attended_row, &layer->attn_output);
 }
 
@@ -238,7 +250,7 @@ static void head(struct Pass *pass) {
     const struct Batch *batch = pass->batch;
     const struct Rows logits = {batch->logits, batch->logits_stride};
     input_begin(&t->input, batch->n_logits, t->n_embd);
-    compute_rows(t->compute, batch->n_outputs, output_row, pass);
+    compute_rows(t->compute, batch->n_outputs, row_cost(t), output_row, pass);
     if (batch->n_logits > 0)
         input_multiply(&t->input, t->compute, &(struct Product){&t->head, &logits}, 1);
 }
