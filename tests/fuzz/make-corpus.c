@@ -1,0 +1,92 @@
+/*
+ * Writes the committed corpora again: small sound files from which fuzzing starts.
+ *
+ *     make-corpus tests/fuzz/corpus
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../engine/gguf-writer.h"
+
+static void save(const char *directory, const char *name, struct GgufWriter *writer) {
+    char path[4096];
+    size_t size;
+    void *data = gguf_writer_finish(writer, &size);
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(data, 1, size, file) != size || fclose(file) != 0) {
+        perror(path);
+        exit(1);
+    }
+    free(data);
+}
+
+static void save_keys(const char *directory) {
+    static const char *const WORDS[] = {"one", "", "three"};
+    struct GgufWriter *writer = gguf_writer_new();
+    gguf_writer_string(writer, "general.architecture", "llama");
+    gguf_writer_u32(writer, "general.alignment", 32);
+    gguf_writer_strings(writer, "a", WORDS, 3);
+    gguf_writer_f32s(writer, "b", (const float[]){1, -2}, 2);
+    gguf_writer_bool(writer, "c", true);
+    gguf_writer_raw(writer, "d", GGUF_I64, &(int64_t){-1}, 8);
+    save(directory, "gguf/keys.gguf", writer);
+}
+
+static void save_tensors(const char *directory) {
+    static const uint32_t TYPES[] = {QUANT_F32,  QUANT_F16,  QUANT_Q4_0,  QUANT_Q8_0,  QUANT_Q4_K,
+                                     QUANT_Q6_K, QUANT_BF16, QUANT_TQ1_0, QUANT_TQ2_0, QUANT_I2_S};
+    for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++) {
+        const struct QuantType *type = quant_type(TYPES[i]);
+        uint64_t dims[] = {type->block_elements, 2}, size;
+        char name[64];
+        struct GgufWriter *writer = gguf_writer_new();
+        if (!quant_size(type, dims[0], dims[1], &size)) abort();
+        gguf_writer_tensor(writer, "w", type->id, 2, dims, NULL, size);
+        gguf_writer_tensor(writer, "v", QUANT_F32, 1, (const uint64_t[]){1}, NULL, 4);
+        snprintf(name, sizeof name, "gguf/%s.gguf", type->name);
+        save(directory, name, writer);
+    }
+}
+
+static void save_tokenizers(const char *directory) {
+    static const char *const SPM[] = {"<unk>", "<s>", "</s>",    "<0x0A>", "\u2581",  "a",
+                                      "b",     "ab",  "\u2581a", "c",      "<|end|>", "<u>"};
+    static const int32_t SPM_TYPES[] = {2, 3, 3, 6, 1, 1, 1, 1, 1, 1, 3, 4};
+    static const float SCORES[] = {0, 0, 0, 0, -1, -2, -3, -4, -5, -6, 0, 0};
+    static const char *const BPE[] = {"a",   "b",       "c",       "\u0120", "\u010a", "ab",
+                                      "abc", "\u0120a", "<|end|>", "<u>",    "<"};
+    static const int32_t BPE_TYPES[] = {1, 1, 1, 1, 1, 1, 1, 1, 3, 4, 1};
+    static const char *const MERGES[] = {"a b", "ab c", "\u0120 a"};
+    static const char *const PRES[] = {"gpt-2", "llama-bpe", "qwen2"};
+
+    struct GgufWriter *writer = gguf_writer_new();
+    gguf_writer_string(writer, "tokenizer.ggml.model", "llama");
+    gguf_writer_strings(writer, "tokenizer.ggml.tokens", SPM, 12);
+    gguf_writer_i32s(writer, "tokenizer.ggml.token_type", SPM_TYPES, 12);
+    gguf_writer_f32s(writer, "tokenizer.ggml.scores", SCORES, 12);
+    save(directory, "tokenizer/spm.gguf", writer);
+    for (size_t i = 0; i < 3; i++) {
+        char name[64];
+        writer = gguf_writer_new();
+        gguf_writer_string(writer, "tokenizer.ggml.model", "gpt2");
+        gguf_writer_string(writer, "tokenizer.ggml.pre", PRES[i]);
+        gguf_writer_strings(writer, "tokenizer.ggml.tokens", BPE, 11);
+        gguf_writer_i32s(writer, "tokenizer.ggml.token_type", BPE_TYPES, 11);
+        gguf_writer_strings(writer, "tokenizer.ggml.merges", MERGES, 3);
+        gguf_writer_u32(writer, "tokenizer.ggml.bos_token_id", 0);
+        snprintf(name, sizeof name, "tokenizer/%s.gguf", PRES[i]);
+        save(directory, name, writer);
+    }
+}
+
+int main(int argc, char *argv[]) {
+    if (argc != 2) {
+        fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
+        return 1;
+    }
+    save_keys(argv[1]);
+    save_tensors(argv[1]);
+    save_tokenizers(argv[1]);
+    return 0;
+}
