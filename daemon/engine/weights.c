@@ -274,7 +274,8 @@ int weights_vector(struct Weights *weights, const char *name, unsigned flags, ui
     }
     const struct WeightEntry *entry = next_entry(weights, name);
     if (!entry) return missing_entry(name, flags, why);
-    if (entry->layout != WEIGHT_VECTOR || entry->n_cols != n) return wrong_entry(entry, why);
+    if (entry->layout != WEIGHT_VECTOR || entry->n_rows != 1 || entry->n_cols != n)
+        return wrong_entry(entry, why);
     *ret = (const float *)(weights->data + entry->offset);
     weights->n++;
     return 0;

@@ -1,0 +1,424 @@
+/* What engine.h promises: the same bits however the work is cut up, all or nothing, sequences that
+ * are forked, truncated, saved and restored. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "engine/engine.h"
+#include "engine/quant.h"
+#include "engine/tokenizer.h"
+#include "kernels/kernels.h"
+#include "test.h"
+#include "tiny-model.h"
+
+#define N_TOKENS 150 /* three pages of the KV cache */
+#define N_VOCAB 45
+
+static const struct TinyShape llama = {
+    .architecture = "llama",
+    .n_layers = 2,
+    .n_embd = 72,
+    .n_heads = 6,
+    .n_kv_heads = 2,
+    .head_size = 16,
+    .n_ff = 100,
+    .n_vocab = N_VOCAB,
+    .n_rot = 16,
+    .n_ctx = 160,
+    .untied = true,
+};
+
+static Token tokens[N_TOKENS];
+
+static int model_fd(const char *architecture) {
+    struct TinyShape shape = llama;
+    if (strcmp(architecture, "fake") == 0) return fake_model_fd(N_VOCAB, 160, 0, 0);
+    shape.architecture = architecture;
+    struct TinyModel *model = tiny_model_new(&shape);
+    int fd = tiny_model_fd(model);
+    tiny_model_free(model);
+    return fd;
+}
+
+static const char *const architectures[] = {"llama", "bitnet", "fake"};
+
+static Engine *open_engine(const char *architecture, unsigned n_threads,
+                           const struct Kernels *kernels) {
+    Engine *engine = NULL;
+    Reason why = {""};
+    int fd = model_fd(architecture);
+    int r = engine_open(fd, &(struct EngineOptions){.n_threads = n_threads, .kernels = kernels},
+                        &engine, &why);
+    if (r != 0) test_fail(__FILE__, __LINE__, "%s: %d %s", architecture, r, why.text);
+    close(fd);
+    for (uint32_t i = 0; i < N_TOKENS; i++) tokens[i] = (Token)((i * i + 3 * i) % N_VOCAB);
+    return engine;
+}
+
+static Sequence *new_sequence(Engine *engine) {
+    Sequence *sequence = NULL;
+    CHECK_INT(sequence_new(engine, &sequence), 0);
+    return sequence;
+}
+
+/* Feeds tokens [from, to) in chunks; the logits of the last one to `ret`. */
+static void feed(Engine *engine, Sequence *sequence, uint32_t from, uint32_t to, uint32_t chunk,
+                 float *ret) {
+    for (uint32_t at = from; at < to; at += chunk) {
+        uint32_t n = to - at < chunk ? to - at : chunk;
+        struct Span span = {sequence, tokens + at, n, SPAN_LAST_LOGITS};
+        int r = engine_step(engine, &span, 1);
+        CHECK_INT(r, 0);
+        if (r == 0) memcpy(ret, span.ret, N_VOCAB * sizeof *ret);
+    }
+}
+
+static bool same(const float *a, const float *b) {
+    return memcmp(a, b, N_VOCAB * sizeof *a) == 0;
+}
+
+/* ---- The same bits ---- */
+
+static void chunks(void) {
+    for (size_t i = 0; i < 3; i++) {
+        Engine *engine = open_engine(architectures[i], 2, NULL);
+        REQUIRE(engine);
+        float whole[N_VOCAB], cut[N_VOCAB];
+        Sequence *sequence = new_sequence(engine);
+        feed(engine, sequence, 0, N_TOKENS, N_TOKENS, whole);
+        CHECK_INT(sequence_length(sequence), N_TOKENS);
+        for (uint32_t chunk = 1; chunk < 80; chunk = chunk * 3 + 1) {
+            CHECK_INT(sequence_truncate(sequence, 0), 0);
+            feed(engine, sequence, 0, N_TOKENS, chunk, cut);
+            CHECK(same(whole, cut));
+        }
+        sequence_free(sequence);
+        engine_free(engine);
+    }
+}
+
+static void threads_and_tiers(void) {
+    for (size_t i = 0; i < 3; i++) {
+        float first[N_VOCAB], other[N_VOCAB];
+        bool is_first = true;
+        for (unsigned tier = 0; kernels_tier(tier); tier++)
+            for (unsigned n = 1; n <= 3; n++) {
+                Engine *engine = open_engine(architectures[i], n, kernels_tier(tier));
+                REQUIRE(engine);
+                CHECK_INT(engine_n_threads(engine), n);
+                Sequence *sequence = new_sequence(engine);
+                feed(engine, sequence, 0, N_TOKENS, 64, is_first ? first : other);
+                if (!is_first) CHECK(same(first, other));
+                is_first = false;
+                sequence_free(sequence);
+                engine_free(engine);
+            }
+    }
+}
+
+/* Three users in one step, one of them alone before. */
+static void batches(void) {
+    for (size_t i = 0; i < 3; i++) {
+        Engine *engine = open_engine(architectures[i], 2, NULL);
+        REQUIRE(engine);
+        float alone[N_VOCAB], all[10 * N_VOCAB];
+        Sequence *a = new_sequence(engine), *b = new_sequence(engine), *c = new_sequence(engine);
+        feed(engine, a, 0, 100, 100, alone);
+        for (uint32_t at = 100; at < 110; at++)
+            feed(engine, a, at, at + 1, 1, all + (at - 100) * N_VOCAB);
+
+        CHECK_INT(sequence_truncate(a, 100), 0);
+        feed(engine, b, 0, 7, 7, alone);
+        struct Span spans[] = {
+            {c, tokens + 50, 80, SPAN_NOTHING},
+            {a, tokens + 100, 10, SPAN_ALL_LOGITS},
+            {b, tokens + 7, 3, SPAN_EMBEDDINGS},
+        };
+        REQUIRE(engine_step(engine, spans, 3) == 0);
+        CHECK(!spans[0].ret);
+        for (uint32_t j = 0; j < 10; j++)
+            CHECK(same(spans[1].ret + j * spans[1].ret_stride, all + j * N_VOCAB));
+        CHECK(spans[2].ret && spans[2].ret_stride >= engine_info(engine)->n_embd);
+        CHECK_INT(sequence_length(b), 10);
+        sequence_free(a);
+        sequence_free(b);
+        sequence_free(c);
+        engine_free(engine);
+    }
+}
+
+/* ---- Sequences ---- */
+
+static void forks(void) {
+    for (size_t i = 0; i < 3; i++) {
+        Engine *engine = open_engine(architectures[i], 1, NULL);
+        REQUIRE(engine);
+        float expected[N_VOCAB], other[N_VOCAB], got[N_VOCAB];
+        Sequence *a = new_sequence(engine), *b, *c;
+        feed(engine, a, 0, N_TOKENS, 64, expected);
+        sequence_truncate(a, 0);
+        feed(engine, a, 0, 70, 64, got);
+        REQUIRE(sequence_fork(a, &b) == 0);
+        REQUIRE(sequence_fork(b, &c) == 0);
+        CHECK_INT(sequence_truncate(c, 66), 0);
+        feed(engine, a, 30, 70, 64, other); /* goes another way, on the page shared with b and c */
+        feed(engine, c, 66, N_TOKENS, 20, got);
+        CHECK(same(got, expected));
+        sequence_free(c);
+        feed(engine, b, 70, N_TOKENS, 64, got);
+        CHECK(same(got, expected));
+        sequence_free(b);
+        CHECK_INT(sequence_truncate(a, 70), 0);
+        feed(engine, a, 70, N_TOKENS, 64, got);
+        CHECK(same(got, expected));
+        CHECK_INT(sequence_truncate(a, N_TOKENS + 1), -EINVAL);
+        CHECK(sequence_bytes(a) > 0);
+        sequence_free(a);
+        engine_free(engine);
+    }
+}
+
+static void saves(void) {
+    static const uint32_t lengths[] = {0, 1, 63, 64, 65, 130};
+    for (size_t i = 0; i < 3; i++) {
+        Engine *engine = open_engine(architectures[i], 1, NULL);
+        Engine *again = open_engine(architectures[i], 2, NULL);
+        REQUIRE(engine && again);
+        float expected[N_VOCAB], got[N_VOCAB];
+        Sequence *a = new_sequence(engine);
+        feed(engine, a, 0, N_TOKENS, 64, expected);
+        for (size_t j = 0; j < sizeof lengths / sizeof *lengths; j++) {
+            void *data, *twice;
+            size_t size, size_twice;
+            Reason why = {""};
+            CHECK_INT(sequence_truncate(a, lengths[j]), 0);
+            REQUIRE(sequence_save(a, &data, &size) == 0);
+            Sequence *b = new_sequence(again);
+            CHECK_INT(sequence_restore(b, data, size, &why), 0);
+            CHECK_STR(why.text, "");
+            CHECK_INT(sequence_length(b), lengths[j]);
+            REQUIRE(sequence_save(b, &twice, &size_twice) == 0);
+            CHECK(size == size_twice && memcmp(data, twice, size) == 0);
+            feed(again, b, lengths[j], N_TOKENS, 64, got);
+            CHECK(same(got, expected));
+            feed(engine, a, lengths[j], N_TOKENS, 64, got);
+            CHECK(same(got, expected));
+            CHECK_INT(sequence_restore(a, data, size, &why), -EINVAL); /* not empty */
+            sequence_free(b);
+            free(data);
+            free(twice);
+        }
+        sequence_free(a);
+        engine_free(engine);
+        engine_free(again);
+    }
+}
+
+/* Foreign, damaged in every bit of the header and some of the rest, cut short, too long. */
+static void refuses_saves(void) {
+    Engine *engine = open_engine("llama", 1, NULL), *other = open_engine("bitnet", 1, NULL);
+    REQUIRE(engine && other);
+    float logits[N_VOCAB];
+    uint8_t *data;
+    size_t size;
+    Reason why = {""};
+    Sequence *a = new_sequence(engine), *b = new_sequence(engine), *c = new_sequence(other);
+    feed(engine, a, 0, 70, 70, logits);
+    REQUIRE(sequence_save(a, (void **)&data, &size) == 0);
+    CHECK_INT(sequence_restore(c, data, size, &why), -EBADMSG);
+    CHECK(strstr(why.text, "another model"));
+    for (size_t i = 0; i < size; i += i < 100 ? 1 : 1009) {
+        data[i] ^= 0x10;
+        if (sequence_restore(b, data, size, &why) != -EBADMSG)
+            test_fail(__FILE__, __LINE__, "byte %zu is not checked", i);
+        data[i] ^= 0x10;
+        CHECK_INT(sequence_length(b), 0);
+    }
+    for (size_t n = 0; n < size; n += n < 100 ? 1 : 1009)
+        CHECK_INT(sequence_restore(b, data, n, &why), -EBADMSG);
+    data = realloc(data, size + 1);
+    data[size] = 0;
+    CHECK_INT(sequence_restore(b, data, size + 1, &why), -EBADMSG);
+    CHECK_INT(sequence_restore(b, data, size, &why), 0);
+    free(data);
+    sequence_free(a);
+    sequence_free(b);
+    sequence_free(c);
+    engine_free(engine);
+    engine_free(other);
+}
+
+/* ---- All or nothing ---- */
+
+static void errors(void) {
+    for (size_t i = 0; i < 3; i++) {
+        Engine *engine = open_engine(architectures[i], 1, NULL);
+        REQUIRE(engine);
+        float expected[N_VOCAB], got[N_VOCAB];
+        const Token wrong[] = {1, N_VOCAB}, negative[] = {-1};
+        Token many[600] = {0};
+        Sequence *a = new_sequence(engine), *b = new_sequence(engine);
+        feed(engine, a, 0, 80, 80, expected);
+        CHECK_INT(sequence_truncate(a, 70), 0);
+        feed(engine, b, 0, 10, 10, got);
+
+        struct Span outside[] = {{a, tokens, 2}, {b, wrong, 2}}, below[] = {{a, negative, 1}};
+        struct Span twice[] = {{a, tokens, 2}, {a, tokens, 2}}, empty[] = {{a, tokens, 0}};
+        struct Span too_long[] = {{b, tokens, 3}, {a, tokens, 91}};
+        struct Span too_many[] = {{a, many, 80}, {b, many, 140}, {NULL, many, 300}};
+        too_many[2].sequence = new_sequence(engine);
+        CHECK_INT(engine_step(engine, outside, 2), -EINVAL);
+        CHECK_INT(engine_step(engine, below, 1), -EINVAL);
+        CHECK_INT(engine_step(engine, twice, 2), -EINVAL);
+        CHECK_INT(engine_step(engine, empty, 1), -EINVAL);
+        CHECK_INT(engine_step(engine, too_long, 2), -EOVERFLOW);
+        too_many[2].n_tokens = 160;
+        CHECK_INT(engine_step(engine, too_many, 3), 0); /* 380 of 512 */
+        CHECK_INT(sequence_truncate(a, 70), 0);
+        CHECK_INT(sequence_truncate(b, 10), 0);
+        CHECK_INT(engine_step(engine, NULL, 0), 0);
+
+        CHECK_INT(sequence_length(a), 70);
+        CHECK_INT(sequence_length(b), 10);
+        feed(engine, a, 70, 80, 3, got);
+        CHECK(same(got, expected));
+        sequence_free(a);
+        sequence_free(b);
+        sequence_free(too_many[2].sequence);
+        engine_free(engine);
+    }
+}
+
+static void step_limit(void) {
+    Engine *engine;
+    int fd = fake_model_fd(N_VOCAB, 0, 0, 0);
+    struct EngineOptions options = {.n_threads = 1, .max_tokens = 20, .n_ctx = 30};
+    REQUIRE(engine_open(fd, &options, &engine, NULL) == 0);
+    CHECK_INT(engine_max_tokens(engine), 20);
+    CHECK_INT(engine_info(engine)->n_ctx, 30);
+    Sequence *a = new_sequence(engine), *b = new_sequence(engine);
+    struct Span spans[] = {{a, tokens, 15}, {b, tokens, 6}};
+    CHECK_INT(engine_step(engine, spans, 2), -E2BIG);
+    CHECK_INT(sequence_length(a), 0);
+    CHECK_INT(engine_step(engine, spans, 1), 0);
+    CHECK_INT(engine_step(engine, spans, 1), 0);
+    CHECK_INT(engine_step(engine, spans, 1), -EOVERFLOW);
+    sequence_free(a);
+    sequence_free(b);
+    engine_free(engine);
+    options.max_tokens = 1u << 30;
+    CHECK_INT(engine_open(fd, &options, &engine, NULL), -EINVAL);
+    close(fd);
+}
+
+/* ---- The fake family, and models that cannot be opened ---- */
+
+static void fake(void) {
+    Engine *engine;
+    int fd = fake_model_fd(30, 0, 4, 0);
+    REQUIRE(engine_open(fd, NULL, &engine, NULL) == 0);
+    close(fd);
+    const struct ModelInfo *info = engine_info(engine);
+    CHECK_STR(info->name, "fake");
+    CHECK_STR(info->family, "fake");
+    CHECK_STR(info->chat_template, "");
+    CHECK_INT(info->n_ctx, 4096);
+    CHECK_INT(tokenizer_size(engine_tokenizer(engine)), 30);
+    Sequence *sequence = new_sequence(engine);
+    const Token past[] = {5, 7, 5, 7};
+    struct Span span = {sequence, past, 4, SPAN_ALL_LOGITS};
+    CHECK_INT(engine_step(engine, &span, 1), 0);
+    uint32_t h = ((5 + 1) * 31u + 7 + 1) % 29; /* of 29 tokens that are not the end, 2 */
+    CHECK(span.ret[span.ret_stride + h + (h >= 2)] == 10.0f);
+    CHECK(span.ret[3 * span.ret_stride + 2] == 10.0f); /* the end, after four */
+    sequence_free(sequence);
+    engine_free(engine);
+}
+
+static void check_refused(struct GgufWriter *writer, int error, const char *reason) {
+    Engine *engine;
+    Reason why = {""};
+    int fd = gguf_writer_finish_fd(writer);
+    CHECK_INT(engine_open(fd, NULL, &engine, &why), error);
+    if (!strstr(why.text, reason)) test_fail(__FILE__, __LINE__, "\"%s\"", why.text);
+    close(fd);
+}
+
+static void refuses_models(void) {
+    struct GgufWriter *writer = gguf_writer_new();
+    gguf_writer_string(writer, "general.architecture", "gpt17");
+    tiny_vocabulary(writer, 10);
+    check_refused(writer, -ENOTSUP, "gpt17");
+
+    writer = gguf_writer_new();
+    tiny_vocabulary(writer, 10);
+    check_refused(writer, -EBADMSG, "general.architecture");
+
+    writer = gguf_writer_new();
+    gguf_writer_string(writer, "general.architecture", "llama");
+    tiny_vocabulary(writer, 10);
+    check_refused(writer, -EBADMSG, "llama.context_length");
+}
+
+/* Each of these spoils one number of a sound model. */
+static void refuses_shapes(void) {
+    static const struct {
+        struct TinyShape shape;
+        int error;
+    } cases[] = {
+        {{"llama", 1, 16, 4, 3, 8, 16, 40, 8, 16}, -EBADMSG},  /* heads do not divide */
+        {{"llama", 1, 16, 2, 2, 12, 16, 40, 8, 16}, -ENOTSUP}, /* head size */
+        {{"llama", 1, 16, 2, 2, 8, 16, 40, 10, 16}, -EBADMSG}, /* rotates more than there is */
+        {{"llama", 1, 16, 2, 2, 8, 16, 40, 7, 16}, -EBADMSG},
+        {{"llama", 1, 16, 2, 2, 8, 16, 40, 8, 0}, -EBADMSG}, /* no context */
+        {{"llama", 1, 16, 2, 2, 8, 16, 40, 8, 16, .activation = "gelu"}, -ENOTSUP},
+        {{"llama", 1, 16, 2, 2, 8, 16, 40, 8, 16, .rope_linear = -1}, -EBADMSG},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Engine *engine;
+        Reason why = {""};
+        struct TinyModel *model = tiny_model_new(&cases[i].shape);
+        int fd = tiny_model_fd(model);
+        int r = engine_open(fd, NULL, &engine, &why);
+        if (r != cases[i].error) test_fail(__FILE__, __LINE__, "case %zu: %d", i, r);
+        CHECK(why.text[0]);
+        close(fd);
+        tiny_model_free(model);
+    }
+}
+
+/* Every tensor missing, or one value too short. */
+static void refuses_tensors(void) {
+    struct TinyShape shape = {"bitnet", 1, 16, 2, 1, 8, 24, 40, 8, 16};
+    struct TinyModel *model = tiny_model_new(&shape);
+    for (size_t i = 0; i < model->n_tensors; i++)
+        for (int broken = 0; broken < 2; broken++) {
+            Engine *engine;
+            Reason why = {""};
+            struct TinyTensor saved = model->tensors[i], *tensor = &model->tensors[i];
+            if (broken)
+                tensor->n_cols--;
+            else
+                snprintf(tensor->name, sizeof tensor->name, "nothing");
+            int fd = tiny_model_fd(model);
+            CHECK_INT(engine_open(fd, NULL, &engine, &why), -EBADMSG);
+            if (!strstr(why.text, saved.name)) test_fail(__FILE__, __LINE__, "%s", why.text);
+            close(fd);
+            *tensor = saved;
+        }
+    model->tensors[3].values[2] = NAN;
+    Engine *engine;
+    int fd = tiny_model_fd(model);
+    CHECK_INT(engine_open(fd, NULL, &engine, NULL), -EBADMSG);
+    close(fd);
+    tiny_model_free(model);
+}
+
+int main(void) {
+    return TEST_MAIN({"whole and in chunks", chunks}, {"threads and tiers", threads_and_tiers},
+                     {"alone and in a batch", batches}, {"fork and truncate", forks},
+                     {"save and restore", saves}, {"bad saves are refused", refuses_saves},
+                     {"errors leave no trace", errors}, {"limits of a step", step_limit},
+                     {"the fake family", fake}, {"unknown models are refused", refuses_models},
+                     {"impossible shapes are refused", refuses_shapes},
+                     {"wrong tensors are refused", refuses_tensors});
+}
