@@ -1,0 +1,309 @@
+/* ryzen-llm bench: how fast answers come, measured from outside, as every other program gets them.
+ */
+#include <glib/gi18n.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/arguments.h"
+#include "client/failure.h"
+#include "client/interrupt.h"
+#include "client/model.h"
+#include "client/output.h"
+#include "client/progress.h"
+#include "client/request.h"
+#include "client/samples.h"
+#include "client/workload.h"
+
+#define CONCURRENCY_MAX 256
+
+enum { METRIC_FIRST, METRIC_PROMPT, METRIC_DECODE, METRIC_TOTAL, N_METRICS };
+
+static const struct {
+    const char *key, *label, *unit;
+} metrics[] = {
+    /* from the call to the first text, this program's clock */
+    [METRIC_FIRST] = {"time_to_first_token", N_("Time to first token"), "ms"},
+    /* prompt tokens that were not recycled, by the service's time for them */
+    [METRIC_PROMPT] = {"prompt", N_("Prompt"), "tokens/s"},
+    /* tokens after the first, by the time from the first text to the end, this program's clock */
+    [METRIC_DECODE] = {"decode", N_("Decode"), "tokens/s"},
+    /* answer tokens of all parallel requests, by the time from the first call to the last end */
+    [METRIC_TOTAL] = {"total", N_("All requests"), "tokens/s"},
+};
+
+typedef struct Bench Bench;
+
+/* One request of the ones that run at the same time. */
+struct Run {
+    Bench *bench;
+    char *prompt;
+    Request *request;
+    gint64 start_usec, first_usec, end_usec;
+};
+
+struct Bench {
+    char *model_name;
+    int n_prompt_tokens, n_tokens, n_repeats, n_parallel;
+    gboolean json;
+    Model model;
+    Connection *connection;
+    GMainLoop *loop;
+    Progress *progress;
+    struct Run *runs; /* n_parallel */
+    int n_running;
+    Samples samples[N_METRICS];
+    Samples prompt_tokens, cached_tokens, completion_tokens;
+};
+
+static void runs_clear(Bench *bench) {
+    for (int i = 0; bench->runs && i < bench->n_parallel; i++) {
+        request_free(bench->runs[i].request);
+        g_free(bench->runs[i].prompt);
+        bench->runs[i] = (struct Run){.bench = bench};
+    }
+}
+
+static void bench_init(Bench *bench) {
+    *bench = (Bench){.n_prompt_tokens = 128, .n_tokens = 64, .n_repeats = 5, .n_parallel = 1};
+    bench->loop = g_main_loop_new(NULL, FALSE);
+    bench->progress = progress_new();
+    for (size_t i = 0; i < N_METRICS; i++) samples_init(&bench->samples[i]);
+    samples_init(&bench->prompt_tokens);
+    samples_init(&bench->cached_tokens);
+    samples_init(&bench->completion_tokens);
+}
+
+static void bench_done(Bench *bench) {
+    runs_clear(bench);
+    g_free(bench->runs);
+    for (size_t i = 0; i < N_METRICS; i++) samples_done(&bench->samples[i]);
+    samples_done(&bench->prompt_tokens);
+    samples_done(&bench->cached_tokens);
+    samples_done(&bench->completion_tokens);
+    progress_free(bench->progress);
+    g_main_loop_unref(bench->loop);
+    model_done(&bench->model);
+    connection_close(bench->connection);
+    g_free(bench->model_name);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Bench, bench_done)
+
+static void run_event(const struct Event *event, void *userdata) {
+    struct Run *run = userdata;
+    if (event->type == EVENT_DELTA && !run->first_usec) run->first_usec = g_get_monotonic_time();
+}
+
+static void run_ended(Request *request, void *userdata) {
+    struct Run *run = userdata;
+    run->end_usec = g_get_monotonic_time();
+    if (--run->bench->n_running == 0) g_main_loop_quit(run->bench->loop);
+}
+
+static const struct RequestHandlers handlers = {run_event, run_ended};
+
+static void bench_interrupted(void *userdata) {
+    Bench *bench = userdata;
+    for (int i = 0; i < bench->n_parallel; i++)
+        if (bench->runs[i].request) request_cancel(bench->runs[i].request);
+}
+
+static void run_start(struct Run *run) {
+    Bench *bench = run->bench;
+    struct GenerateOptions options;
+    options_init(&options);
+    options_set_number(&options, "max_tokens", bench->n_tokens);
+    options_set_number(&options, "temperature", 0);
+    options_set_number(&options, "ignore_eos", 1);
+    options_set_seed(&options, 1);
+
+    sd_bus_message *call = connection_manager(bench->connection, "Generate");
+    sd_bus_message_append(call, "ss", bench->model.name, run->prompt);
+    options_append(call, &options);
+    run->start_usec = g_get_monotonic_time();
+    run->request = request_new(bench->connection, call, &handlers, run);
+}
+
+static void run_measure(Bench *bench, const struct Run *run) {
+    const struct Outcome *outcome = request_outcome(run->request);
+    const struct Usage *usage = &outcome->usage;
+    double n_computed = (double)usage->prompt_tokens - (double)usage->cached_tokens;
+    double decode_usec = (double)(run->end_usec - run->first_usec);
+
+    samples_add(&bench->prompt_tokens, (double)usage->prompt_tokens);
+    samples_add(&bench->cached_tokens, (double)usage->cached_tokens);
+    samples_add(&bench->completion_tokens, (double)usage->completion_tokens);
+    if (n_computed > 0 && outcome->timings.prompt_ms > 0)
+        samples_add(&bench->samples[METRIC_PROMPT], n_computed * 1e3 / outcome->timings.prompt_ms);
+    if (!run->first_usec) return; /* no text came: nothing to measure it by */
+    samples_add(&bench->samples[METRIC_FIRST], (double)(run->first_usec - run->start_usec) / 1e3);
+    if (usage->completion_tokens > 1 && decode_usec > 0)
+        samples_add(&bench->samples[METRIC_DECODE],
+                    (double)(usage->completion_tokens - 1) * 1e6 / decode_usec);
+}
+
+/* All of a round, which have ended well. */
+static void round_measure(Bench *bench) {
+    gint64 start = G_MAXINT64, end = 0;
+    double n_tokens = 0;
+    for (int i = 0; i < bench->n_parallel; i++) {
+        const struct Run *run = &bench->runs[i];
+        run_measure(bench, run);
+        start = MIN(start, run->start_usec);
+        end = MAX(end, run->end_usec);
+        n_tokens += (double)request_outcome(run->request)->usage.completion_tokens;
+    }
+    if (end > start)
+        samples_add(&bench->samples[METRIC_TOTAL], n_tokens * 1e6 / (double)(end - start));
+}
+
+static int round_check(Bench *bench) {
+    for (int i = 0; i < bench->n_parallel; i++) {
+        const struct Outcome *outcome = request_outcome(bench->runs[i].request);
+        if (*outcome->error_name) return failure_named(outcome->error_name, outcome->error_message);
+        if (g_str_equal(outcome->finish_reason, "cancelled"))
+            return failure(_("The request was cancelled."));
+    }
+    return EXIT_SUCCESS;
+}
+
+/* Prompts are made before the clock starts. */
+static int round_run(Bench *bench) {
+    runs_clear(bench);
+    for (int i = 0; i < bench->n_parallel; i++)
+        if (workload_prompt(bench->connection, bench->model.name, (unsigned)bench->n_prompt_tokens,
+                            &bench->runs[i].prompt) < 0)
+            return EXIT_FAILURE;
+
+    g_autoptr(Interrupt) interrupt = interrupt_new(bench_interrupted, bench);
+    bench->n_running = bench->n_parallel;
+    for (int i = 0; i < bench->n_parallel; i++) run_start(&bench->runs[i]);
+    g_main_loop_run(bench->loop);
+    if (interrupt_happened(interrupt)) return EXIT_INTERRUPTED;
+    return round_check(bench);
+}
+
+static int rounds_run(Bench *bench) {
+    /* The first round loads the model and warms the caches; it is not counted. */
+    for (int round = 0; round <= bench->n_repeats; round++) {
+        progress_update(bench->progress, round ? _("Measuring") : _("Warming up"), (guint64)round,
+                        (guint64)bench->n_repeats + 1);
+        int code = round_run(bench);
+        if (code != EXIT_SUCCESS) return code;
+        if (round > 0) round_measure(bench);
+    }
+    return EXIT_SUCCESS;
+}
+
+static void number_json(JsonBuilder *builder, const char *name, double value) {
+    json_builder_set_member_name(builder, name);
+    if (isnan(value))
+        json_builder_add_null_value(builder);
+    else
+        json_builder_add_double_value(builder, value);
+}
+
+static void count_json(JsonBuilder *builder, const char *name, int value) {
+    json_builder_set_member_name(builder, name);
+    json_builder_add_int_value(builder, value);
+}
+
+static void metric_json(JsonBuilder *builder, size_t i, Samples *samples) {
+    json_builder_set_member_name(builder, metrics[i].key);
+    json_builder_begin_object(builder);
+    json_builder_set_member_name(builder, "unit");
+    json_builder_add_string_value(builder, metrics[i].unit);
+    number_json(builder, "median", samples_quantile(samples, 0.5));
+    number_json(builder, "minimum", samples_quantile(samples, 0));
+    number_json(builder, "maximum", samples_quantile(samples, 1));
+    json_builder_end_object(builder);
+}
+
+static void bench_json(Bench *bench) {
+    g_autoptr(JsonBuilder) builder = json_builder_new();
+    json_builder_begin_object(builder);
+    json_builder_set_member_name(builder, "model");
+    json_builder_add_string_value(builder, bench->model.name);
+    count_json(builder, "repeat", bench->n_repeats);
+    count_json(builder, "concurrency", bench->n_parallel);
+    number_json(builder, "prompt_tokens", samples_quantile(&bench->prompt_tokens, 0.5));
+    number_json(builder, "cached_tokens", samples_quantile(&bench->cached_tokens, 0.5));
+    number_json(builder, "completion_tokens", samples_quantile(&bench->completion_tokens, 0.5));
+    for (size_t i = 0; i < N_METRICS; i++) metric_json(builder, i, &bench->samples[i]);
+    json_builder_end_object(builder);
+    output_json(builder);
+}
+
+static void value_add(GPtrArray *cells, double value) {
+    g_ptr_array_add(cells, isnan(value) ? g_strdup("-") : g_strdup_printf("%.1f", value));
+}
+
+static void bench_table(Bench *bench) {
+    g_autoptr(GPtrArray) cells = g_ptr_array_new_with_free_func(g_free);
+    static const char *const headings[] = {N_("MEASURED"), N_("MEDIAN"), N_("LEAST"), N_("MOST"),
+                                           N_("UNIT")};
+    for (size_t i = 0; i < G_N_ELEMENTS(headings); i++)
+        g_ptr_array_add(cells, g_strdup(_(headings[i])));
+    for (size_t i = 0; i < N_METRICS; i++) {
+        g_ptr_array_add(cells, g_strdup(_(metrics[i].label)));
+        value_add(cells, samples_quantile(&bench->samples[i], 0.5));
+        value_add(cells, samples_quantile(&bench->samples[i], 0));
+        value_add(cells, samples_quantile(&bench->samples[i], 1));
+        g_ptr_array_add(cells, g_strdup(metrics[i].unit));
+    }
+    printf(_("%s: prompt %.0f tokens (%.0f recycled), answer %.0f tokens, %d at a time, "
+             "%d rounds\n"),
+           bench->model.name, samples_quantile(&bench->prompt_tokens, 0.5),
+           samples_quantile(&bench->cached_tokens, 0.5),
+           samples_quantile(&bench->completion_tokens, 0.5), bench->n_parallel, bench->n_repeats);
+    output_table(cells, G_N_ELEMENTS(headings), 1u << 1 | 1u << 2 | 1u << 3);
+}
+
+static int bench_check(const Bench *bench, const struct Verb *verb) {
+    if (bench->n_prompt_tokens < 1 || bench->n_tokens < 2 || bench->n_repeats < 1)
+        return failure_usage(verb, _("--prompt-tokens and --repeat are at least 1, --tokens 2."));
+    if (bench->n_parallel < 1 || bench->n_parallel > CONCURRENCY_MAX)
+        return failure_usage(verb, _("--concurrency is from 1 to %d."), CONCURRENCY_MAX);
+    return ARGUMENTS_READ;
+}
+
+static int bench_parse(Bench *bench, const struct Verb *verb, int argc, char **argv) {
+    const GOptionEntry entries[] = {
+        {"model", 'm', 0, G_OPTION_ARG_FILENAME, &bench->model_name,
+         N_("Name of the model; the default one if not given"), N_("MODEL")},
+        {"prompt-tokens", 'p', 0, G_OPTION_ARG_INT, &bench->n_prompt_tokens,
+         N_("Tokens of each prompt (128)"), N_("N")},
+        {"tokens", 'n', 0, G_OPTION_ARG_INT, &bench->n_tokens, N_("Tokens of each answer (64)"),
+         N_("N")},
+        {"repeat", 'r', 0, G_OPTION_ARG_INT, &bench->n_repeats,
+         N_("Rounds that are counted, after one that is not (5)"), N_("N")},
+        {"concurrency", 'c', 0, G_OPTION_ARG_INT, &bench->n_parallel,
+         N_("Requests at the same time (1)"), N_("N")},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &bench->json, N_("Print a JSON object"), NULL},
+        {NULL},
+    };
+    struct Arguments arguments = {.entries = entries};
+    int code = arguments_parse(&arguments, verb, argc, argv);
+    if (code != ARGUMENTS_READ) return code;
+    g_strfreev(arguments.rest);
+    return bench_check(bench, verb);
+}
+
+int verb_bench(const struct Verb *verb, int argc, char **argv) {
+    g_auto(Bench) bench;
+    bench_init(&bench);
+    int code = bench_parse(&bench, verb, argc, argv);
+    if (code != ARGUMENTS_READ) return code;
+    if (connection_open(&bench.connection) < 0) return EXIT_FAILURE;
+    if (model_get(bench.connection, bench.model_name, &bench.model) < 0) return EXIT_FAILURE;
+
+    bench.runs = g_new0(struct Run, bench.n_parallel);
+    code = rounds_run(&bench);
+    progress_clear(bench.progress);
+    if (code != EXIT_SUCCESS) return code;
+    if (bench.json)
+        bench_json(&bench);
+    else
+        bench_table(&bench);
+    return EXIT_SUCCESS;
+}
