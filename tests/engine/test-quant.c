@@ -260,7 +260,7 @@ static void agrees_with_ggml(void) {
                                    QUANT_Q6_K, QUANT_TQ1_0, QUANT_TQ2_0};
     for (size_t i = 0; i < N_OF(NAMES); i++) {
         char name[64];
-        size_t size, expected_size;
+        size_t size = 0, expected_size = 0;
         uint64_t needed;
         snprintf(name, sizeof name, "quant-vectors/%s.blocks", NAMES[i]);
         void *blocks = read_file(name, &size);
