@@ -35,6 +35,8 @@ struct Config {
 /* Built-in defaults for the system service, or for one user (--user: XDG directories). */
 void config_init(struct Config *config, bool user);
 void config_done(struct Config *config);
+/* A deep copy. */
+void config_copy(const struct Config *from, struct Config *ret);
 /* Reads `path` and its drop-ins; a missing file is fine. A wrong line is a problem that names file,
  * line and what was expected. */
 int config_load(struct Config *config, const char *path, Problem *why);
