@@ -157,7 +157,7 @@ static int write_sections(uint8_t *bytes, struct PackedHeader *header, const voi
     int r = weights_fill(weights, bytes + header->data_offset, progress, userdata, why);
     if (r < 0) return r;
     write_metadata(bytes + header->metadata_offset, metadata, header->metadata_size);
-    memcpy(bytes + header->index_offset, entries, n * sizeof *entries);
+    if (n > 0) memcpy(bytes + header->index_offset, entries, n * sizeof *entries);
     header->checksum = header_checksum(header, bytes + header->metadata_offset, entries);
     size_t size = header->data_offset + header->data_size;
     if (msync(bytes, size, MS_SYNC) < 0) return -errno;
