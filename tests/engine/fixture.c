@@ -127,6 +127,78 @@ int fixture_open(const char *name, const char *expected, struct Fixture *ret) {
     return -1;
 }
 
+/* ---- As a tiny model ---- */
+
+static uint32_t number(const struct Gguf *file, const char *architecture, const char *name) {
+    char key[128];
+    uint32_t value = 0;
+    snprintf(key, sizeof key, "%s.%s", architecture, name);
+    gguf_get_u32(file, key, &value, NULL);
+    return value;
+}
+
+static struct TinyShape read_shape(const struct Gguf *file, const char *architecture) {
+    static const char *const activations[] = {"silu", "relu2"};
+    struct TinyShape shape = {
+        .architecture = architecture,
+        .n_layers = number(file, architecture, "block_count"),
+        .n_embd = number(file, architecture, "embedding_length"),
+        .n_heads = number(file, architecture, "attention.head_count"),
+        .n_kv_heads = number(file, architecture, "attention.head_count_kv"),
+        .n_ff = number(file, architecture, "feed_forward_length"),
+        .n_rot = number(file, architecture, "rope.dimension_count"),
+        .untied = gguf_tensor(file, "output.weight") != NULL,
+    };
+    struct GgufString name;
+    shape.head_size = shape.n_embd / shape.n_heads;
+    shape.n_vocab = (uint32_t)gguf_tensor(file, "token_embd.weight")->dims[1];
+    for (size_t i = 0; i < 2; i++)
+        if (gguf_get_string(file, "bitnet.hidden_activation", &name, NULL) == 0 &&
+            name.size == strlen(activations[i]) && !memcmp(name.data, activations[i], name.size))
+            shape.activation = activations[i];
+    return shape;
+}
+
+static void read_tensor(const struct Gguf *file, const struct GgufTensor *tensor,
+                        struct TinyTensor *ret) {
+    char scale_name[256];
+    float scale = 1;
+    struct QuantMatrix matrix;
+    gguf_matrix(tensor, &matrix, NULL);
+    snprintf(ret->name, sizeof ret->name, "%s", tensor->name);
+    ret->n_rows = (uint32_t)matrix.n_rows;
+    ret->n_cols = (uint32_t)matrix.n_cols;
+    ret->is_q8_0 = tensor->type_id == QUANT_Q8_0;
+    ret->values = calloc(tensor->n_elements, sizeof *ret->values);
+    quant_rows(&matrix, 0, ret->n_rows, ret->values, ret->n_cols);
+    snprintf(scale_name, sizeof scale_name, "%.*s.scale", (int)strlen(tensor->name) - 7,
+             tensor->name);
+    const struct GgufTensor *scale_tensor = gguf_tensor(file, scale_name);
+    if (scale_tensor) memcpy(&scale, scale_tensor->data, sizeof scale);
+    for (uint64_t i = 0; i < tensor->n_elements; i++) ret->values[i] *= scale;
+}
+
+struct TinyModel *fixture_model(const struct Fixture *fixture) {
+    static const char *const architectures[] = {"llama", "bitnet", "bitnet-b1.58"};
+    struct Gguf *file;
+    struct GgufString name;
+    const char *architecture = NULL;
+    if (gguf_open(fixture->fd, &file, NULL) < 0) return NULL;
+    gguf_get_string(file, "general.architecture", &name, NULL);
+    for (size_t i = 0; i < 3; i++)
+        if (name.size == strlen(architectures[i]) &&
+            memcmp(name.data, architectures[i], name.size) == 0)
+            architecture = architectures[i];
+    struct TinyModel *model = calloc(1, sizeof *model);
+    model->shape = read_shape(file, architecture);
+    model->n_tensors = gguf_n_tensors(file);
+    model->tensors = calloc(model->n_tensors, sizeof *model->tensors);
+    for (size_t i = 0; i < model->n_tensors; i++)
+        read_tensor(file, gguf_tensor_at(file, i), &model->tensors[i]);
+    gguf_free(file);
+    return model;
+}
+
 void fixture_close(struct Fixture *fixture) {
     if (fixture->fd >= 0) close(fixture->fd);
     free(fixture->logits);

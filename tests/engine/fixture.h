@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "engine/engine.h"
+#include "tiny-model.h"
 
 #define FIXTURE_MAX_TOKENS 64
 
@@ -17,4 +18,6 @@ struct Fixture {
 
 /* 0, or -1 after test_skip(). */
 int fixture_open(const char *name, const char *expected, struct Fixture *ret);
+/* The same model for tiny_model_logits(). NULL: cannot be read. */
+struct TinyModel *fixture_model(const struct Fixture *fixture);
 void fixture_close(struct Fixture *fixture);

@@ -8,15 +8,34 @@
 #include "test.h"
 #include "tiny-model.h"
 
-static double max_difference(const float *a, size_t stride, const float *b, uint32_t n,
-                             uint32_t n_vocab) {
+static double max_difference(const struct Span *span, const double *b, uint32_t n_vocab) {
     double max = 0;
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < span->n_tokens; i++)
         for (uint32_t j = 0; j < n_vocab; j++) {
-            double d = fabs((double)a[i * stride + j] - (double)b[i * n_vocab + j]);
+            double d = fabs((double)span->ret[i * span->ret_stride + j] - b[i * n_vocab + j]);
             if (!(d <= max)) max = d;
         }
     return max;
+}
+
+/* The expected logits know no half precision. */
+static double max_expected_difference(const struct Span *span, const struct Fixture *fixture) {
+    size_t n = (size_t)fixture->n_tokens * fixture->n_vocab;
+    double *expected = malloc(n * sizeof *expected);
+    for (size_t i = 0; i < n; i++) expected[i] = (double)fixture->logits[i];
+    double ret = max_difference(span, expected, fixture->n_vocab);
+    free(expected);
+    return ret;
+}
+
+/* Our own forward pass in double, which rounds keys and values like the engine. */
+static double max_reference_difference(const struct Span *span, const struct Fixture *fixture) {
+    struct TinyModel *model = fixture_model(fixture);
+    double *expected = tiny_model_logits(model, fixture->tokens, fixture->n_tokens);
+    double ret = max_difference(span, expected, fixture->n_vocab);
+    free(expected);
+    tiny_model_free(model);
+    return ret;
 }
 
 static Token best(const float *logits, uint32_t n) {
@@ -40,9 +59,10 @@ static uint32_t greedy_agreement(Engine *engine, Sequence *sequence, const struc
     return fixture->n_greedy;
 }
 
-/* Loads a fixture, runs its prompt, checks the logits and the greedy text. */
-static void check_fixture(const char *name, const char *expected, double bound,
-                          uint32_t min_greedy) {
+/* Loads a fixture, runs its prompt, checks the logits, exactly against our own reference and as far
+ * as storage goes against the independent one, and the greedy text. */
+static void check_fixture(const char *name, const char *expected, double reference_bound,
+                          double bound, uint32_t min_greedy) {
     struct Fixture fixture;
     Engine *engine;
     Sequence *sequence;
@@ -58,12 +78,13 @@ static void check_fixture(const char *name, const char *expected, double bound,
     CHECK_INT(sequence_new(engine, &sequence), 0);
     struct Span span = {sequence, fixture.tokens, fixture.n_tokens, SPAN_ALL_LOGITS};
     CHECK_INT(engine_step(engine, &span, 1), 0);
-    double difference = max_difference(span.ret, span.ret_stride, fixture.logits, fixture.n_tokens,
-                                       fixture.n_vocab);
+    double difference = max_expected_difference(&span, &fixture);
+    double own = max_reference_difference(&span, &fixture);
     uint32_t n = greedy_agreement(engine, sequence, &fixture,
                                   span.ret + (fixture.n_tokens - 1) * span.ret_stride);
-    printf("# %s against %s: %.3g, %u of %u greedy tokens\n", name, expected, difference, n,
-           fixture.n_greedy);
+    printf("# %s: %.3g from our reference, %.3g from %s, %u of %u greedy tokens\n", name, own,
+           difference, expected, n, fixture.n_greedy);
+    CHECK_NEAR(own, 0, reference_bound);
     CHECK_NEAR(difference, 0, bound);
     CHECK(n >= min_greedy);
     sequence_free(sequence);
@@ -71,17 +92,20 @@ static void check_fixture(const char *name, const char *expected, double bound,
     fixture_close(&fixture);
 }
 
+/* A key or value that the engine, in float, and the reference, in double, round to different halves
+ * moves a logit by some 1e-3, an 8-bit activation by some 1e-2. Where that does not happen they
+ * agree to 1e-5. The independent logits come from keys and values in full precision. */
 static void stories_f32(void) {
-    check_fixture("stories260K-f32", "stories260K-f32", 1e-2, 40);
+    check_fixture("stories260K-f32", "stories260K-f32", 5e-3, 1e-2, 40);
 }
 static void stories_f16(void) {
-    check_fixture("stories260K-f16", "stories260K-f32", 2e-2, 40);
+    check_fixture("stories260K-f16", "stories260K-f32", 1e-4, 2e-2, 40);
 }
 static void stories_bf16(void) {
-    check_fixture("stories260K-bf16", "stories260K-f32", 1e-1, 40);
+    check_fixture("stories260K-bf16", "stories260K-f32", 1e-4, 1e-1, 40);
 }
 static void stories_q8_0(void) {
-    check_fixture("stories260K-q8_0", "stories260K-f32", 3e-1, 1);
+    check_fixture("stories260K-q8_0", "stories260K-f32", 1e-4, 3.5e-1, 40);
 }
 
 /* The same trits and scales in six files. */
@@ -91,10 +115,10 @@ static void bitnet_storage(void) {
         "bitnet-b1.58-tiny-i2_s", "bitnet-tiny-tq2_0",       "bitnet-tiny-tq2_0+scale",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        check_fixture(names[i], "bitnet-tiny-a8", 1, 10);
+        check_fixture(names[i], "bitnet-tiny-a8", 1e-1, 1e-1, 10);
 }
 static void bitnet_silu(void) {
-    check_fixture("bitnet-tiny-f32-silu", "bitnet-tiny-silu-a8", 1, 10);
+    check_fixture("bitnet-tiny-f32-silu", "bitnet-tiny-silu-a8", 1e-1, 1e-1, 40);
 }
 
 /* ---- Tiny models ---- */
@@ -116,15 +140,8 @@ static void check_tiny(const struct TinyShape *shape, double bound) {
     CHECK_INT(sequence_new(engine, &sequence), 0);
     struct Span span = {sequence, tokens, N_TOKENS, SPAN_ALL_LOGITS};
     CHECK_INT(engine_step(engine, &span, 1), 0);
-    double max = 0, largest = 0;
-    for (uint32_t i = 0; i < N_TOKENS; i++)
-        for (uint32_t j = 0; j < shape->n_vocab; j++) {
-            double e = expected[i * shape->n_vocab + j];
-            double d = fabs((double)span.ret[i * span.ret_stride + j] - e);
-            if (!(d <= max)) max = d;
-            if (fabs(e) > largest) largest = fabs(e);
-        }
-    printf("# %s: %.3g of %.3g\n", shape->architecture, max, largest);
+    double max = max_difference(&span, expected, shape->n_vocab);
+    printf("# %s: %.3g\n", shape->architecture, max);
     CHECK_NEAR(max, 0, bound);
     sequence_free(sequence);
     engine_free(engine);

@@ -36,6 +36,7 @@ static struct TinyTensor *add_tensor(struct TinyModel *model, const char *name, 
 static void add_matrix(struct TinyModel *model, const char *name, int layer, uint32_t n_rows,
                        uint32_t n_cols) {
     struct TinyTensor *tensor = add_tensor(model, name, layer, n_rows, n_cols);
+    tensor->is_q8_0 = model->shape.type == QUANT_Q8_0;
     for (size_t i = 0; i < (size_t)n_rows * n_cols; i++)
         tensor->values[i] = (float)((int)(random_unit(model) * 127) / 512.0);
 }

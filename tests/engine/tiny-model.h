@@ -23,6 +23,7 @@ struct TinyShape {
 struct TinyTensor {
     char name[128];
     uint32_t n_rows, n_cols;
+    bool is_q8_0; /* its input is quantised in blocks */
     float *values;
 };
 

@@ -63,7 +63,7 @@ static void multiply(const struct TinyModel *model, const char *name, int layer,
     double *in = malloc(w->n_cols * sizeof *in);
     memcpy(in, x, w->n_cols * sizeof *in);
     if (ternary) quantise(in, w->n_cols, w->n_cols, true);
-    if (!ternary && model->shape.type == QUANT_Q8_0) quantise(in, w->n_cols, 32, false);
+    if (w->is_q8_0) quantise(in, w->n_cols, 32, false);
     for (uint32_t i = 0; i < w->n_rows; i++) {
         y[i] = bias ? (double)bias->values[i] : 0;
         for (uint32_t j = 0; j < w->n_cols; j++)
