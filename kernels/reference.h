@@ -1,5 +1,5 @@
 /*
- * The C tier's functions by name, so that another tier can take over the ones it can't do faster.
+ * The C tier's parts, for its table and for a tier that has nothing faster to put in a place.
  * kernels.h says what each one computes.
  */
 #pragma once

@@ -49,8 +49,36 @@ ALWAYS_INLINE __m256i add_pairs(__m256i a) {
     return _mm256_madd_epi16(a, _mm256_set1_epi16(1));
 }
 
-/* Groups of 16 columns whose products fit into int16: four products a group and lane, each of two
- * codes (at most 2) times an activation (at most 128 in size). */
+/* Integer sums of the two halves of a tile. */
+typedef __m256i Sums[BLOCK_MAX_VECTORS][2];
+
+ALWAYS_INLINE void clear_sums(Sums sums, const unsigned n_vectors) {
+    UNROLL
+    for (unsigned v = 0; v < n_vectors; v++) sums[v][0] = sums[v][1] = _mm256_setzero_si256();
+}
+
+/* Adds a group of 16 columns, of vectors that lie `stride` apart, to int16 sums. */
+ALWAYS_INLINE void t2_group(const char *codes, const int8_t *q, size_t stride, Sums sums,
+                            const unsigned n_vectors) {
+    UNROLL
+    for (unsigned g = 0; g < 4; g++) {
+        __m256i some[2];
+        UNROLL
+        for (unsigned h = 0; h < 2; h++)
+            some[h] = _mm256_and_si256(_mm256_srli_epi16(load_32(codes + h * 32), 2 * (int)g),
+                                       _mm256_set1_epi8(3));
+        UNROLL
+        for (unsigned v = 0; v < n_vectors; v++) {
+            __m256i four = _mm256_set1_epi32(load_4x8(q + v * stride + 4 * g));
+            UNROLL
+            for (unsigned h = 0; h < 2; h++)
+                sums[v][h] = _mm256_add_epi16(sums[v][h], _mm256_maddubs_epi16(some[h], four));
+        }
+    }
+}
+
+/* Groups whose products fit into int16: four products a group and lane, each of two codes (at most
+ * 2) times an activation (at most 128 in size). */
 #define T2_GROUPS_PER_SUM 15u
 _Static_assert(T2_GROUPS_PER_SUM * 4 * 2 * 2 * 128 <= INT16_MAX, "int16 sums overflow");
 
@@ -58,45 +86,30 @@ ALWAYS_INLINE void t2(const struct Matrix *matrix, uint32_t tile, const struct A
                       uint32_t v0, float *y, size_t y_stride, const unsigned n_vectors) {
     const uint32_t n_groups = (matrix->n_cols + 15) / 16;
     const char *data = block_tile(matrix, tile);
-    __m256i dots[2][BLOCK_MAX_VECTORS];
+    const int8_t *q = x->i8 + v0 * x->stride;
+    Sums dots, sums;
 
-    UNROLL
-    for (unsigned v = 0; v < n_vectors; v++)
-        dots[0][v] = dots[1][v] = _mm256_set1_epi32(-x->sums[v0 + v]);
-    for (size_t group = 0; group < n_groups;) {
-        size_t end = n_groups - group < T2_GROUPS_PER_SUM ? n_groups : group + T2_GROUPS_PER_SUM;
-        __m256i sums[2][BLOCK_MAX_VECTORS];
-        UNROLL
-        for (unsigned v = 0; v < n_vectors; v++) sums[0][v] = sums[1][v] = _mm256_setzero_si256();
-        for (; group < end; group++) UNROLL
-        for (unsigned g = 0; g < 4; g++) {
-            __m256i codes[2];
-            UNROLL
-            for (unsigned h = 0; h < 2; h++)
-                codes[h] = _mm256_and_si256(
-                    _mm256_srli_epi16(load_32(data + group * 64 + h * 32), 2 * (int)g),
-                    _mm256_set1_epi8(3));
-            UNROLL
-            for (unsigned v = 0; v < n_vectors; v++) {
-                const int8_t *q = x->i8 + (v0 + v) * x->stride + group * 16 + 4 * g;
-                __m256i four = _mm256_set1_epi32(load_4x8(q));
-                UNROLL
-                for (unsigned h = 0; h < 2; h++)
-                    sums[h][v] = _mm256_add_epi16(sums[h][v], _mm256_maddubs_epi16(codes[h], four));
-            }
-        }
+    clear_sums(dots, n_vectors);
+    for (uint32_t group = 0; group < n_groups;) {
+        uint32_t end = n_groups - group < T2_GROUPS_PER_SUM ? n_groups : group + T2_GROUPS_PER_SUM;
+        clear_sums(sums, n_vectors);
+        for (; group < end; group++, data += 64, q += 16)
+            t2_group(data, q, x->stride, sums, n_vectors);
         UNROLL
         for (unsigned v = 0; v < n_vectors; v++) UNROLL
         for (unsigned h = 0; h < 2; h++)
-            dots[h][v] = _mm256_add_epi32(dots[h][v], add_pairs(sums[h][v]));
+            dots[v][h] = _mm256_add_epi32(dots[v][h], add_pairs(sums[v][h]));
     }
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) {
         __m256 scale = _mm256_set1_ps(matrix->scale * x->scales[v0 + v]);
+        __m256i of_codes = _mm256_set1_epi32(x->sums[v0 + v]);
         float *to = y + (v0 + v) * y_stride + tile * TILE_ROWS;
         UNROLL
-        for (unsigned h = 0; h < 2; h++)
-            rows_store(to + h * 8, _mm256_mul_ps(_mm256_cvtepi32_ps(dots[h][v]), scale));
+        for (unsigned h = 0; h < 2; h++) {
+            __m256i dot = _mm256_sub_epi32(dots[v][h], of_codes);
+            rows_store(to + h * 8, _mm256_mul_ps(_mm256_cvtepi32_ps(dot), scale));
+        }
     }
 }
 
@@ -110,53 +123,56 @@ ALWAYS_INLINE __m256i add_neighbours(__m256i a, __m256i b) {
     return _mm256_permute4x64_epi64(_mm256_hadd_epi32(a, b), 0xd8);
 }
 
-/* I8: products of int16, because a byte's product with -128 has no room in maddubs. */
+/* The dots of one block of I8, four rows a register and two sums a row. Products of int16, because
+ * maddubs has no room for pairs of bytes of full range. */
+ALWAYS_INLINE void i8_dots(const char *block, const int8_t *q, size_t stride,
+                           __m256i dots[BLOCK_MAX_VECTORS][4], const unsigned n_vectors) {
+    UNROLL
+    for (unsigned i = 0; i < n_vectors * 4; i++) dots[i / 4][i % 4] = _mm256_setzero_si256();
+    UNROLL
+    for (unsigned g = 0; g < 8; g++) {
+        __m256i four[BLOCK_MAX_VECTORS];
+        UNROLL
+        for (unsigned v = 0; v < n_vectors; v++)
+            four[v] = _mm256_cvtepi8_epi16(_mm_set1_epi32(load_4x8(q + v * stride + 4 * g)));
+        UNROLL
+        for (unsigned i = 0; i < 4; i++) {
+            __m256i w = load_4x4(block + g * 64 + i * 16);
+            UNROLL
+            for (unsigned v = 0; v < n_vectors; v++)
+                dots[v][i] = _mm256_add_epi32(dots[v][i], _mm256_madd_epi16(w, four[v]));
+        }
+    }
+}
+
 ALWAYS_INLINE void i8(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
                       uint32_t v0, float *y, size_t y_stride, const unsigned n_vectors) {
     const uint32_t n_blocks = (matrix->n_cols + I8_BLOCK - 1) / I8_BLOCK;
-    const size_t per_vector = x->stride / I8_BLOCK, block_size = I8_BLOCK_SIZE;
+    const size_t per_vector = x->stride / I8_BLOCK;
     const char *data = block_tile(matrix, tile);
-    __m256 sums[2][BLOCK_MAX_VECTORS];
+    __m256 sums[BLOCK_MAX_VECTORS][2];
 
     UNROLL
-    for (unsigned v = 0; v < n_vectors; v++) sums[0][v] = sums[1][v] = _mm256_setzero_ps();
-    for (size_t b = 0; b < n_blocks; b++, data += block_size) {
+    for (unsigned v = 0; v < n_vectors; v++) sums[v][0] = sums[v][1] = _mm256_setzero_ps();
+    for (size_t b = 0; b < n_blocks; b++, data += I8_BLOCK_SIZE) {
+        const float *w_scales = (const float *)(const void *)(data + I8_SCALES);
         __m256i dots[BLOCK_MAX_VECTORS][4];
-        UNROLL
-        for (unsigned i = 0; i < n_vectors * 4; i++) dots[i / 4][i % 4] = _mm256_setzero_si256();
-        UNROLL
-        for (unsigned g = 0; g < 8; g++) {
-            __m256i four[BLOCK_MAX_VECTORS];
-            UNROLL
-            for (unsigned v = 0; v < n_vectors; v++) {
-                const int8_t *q = x->i8 + (v0 + v) * x->stride + b * I8_BLOCK + 4 * g;
-                four[v] = _mm256_cvtepi8_epi16(_mm_set1_epi32(load_4x8(q)));
-            }
-            UNROLL
-            for (unsigned i = 0; i < 4; i++) {
-                __m256i w = load_4x4(data + g * 64 + i * 16);
-                UNROLL
-                for (unsigned v = 0; v < n_vectors; v++)
-                    dots[v][i] = _mm256_add_epi32(dots[v][i], _mm256_madd_epi16(w, four[v]));
-            }
-        }
+        i8_dots(data, x->i8 + v0 * x->stride + b * I8_BLOCK, x->stride, dots, n_vectors);
         UNROLL
         for (unsigned v = 0; v < n_vectors; v++) {
             __m256 x_scale = _mm256_set1_ps(x->scales[(v0 + v) * per_vector + b]);
             UNROLL
             for (unsigned h = 0; h < 2; h++) {
                 __m256i dot = add_neighbours(dots[v][2 * h], dots[v][2 * h + 1]);
-                __m256 w_scales =
-                    _mm256_loadu_ps((const float *)(const void *)(data + I8_SCALES) + h * 8);
-                sums[h][v] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot),
-                                             _mm256_mul_ps(w_scales, x_scale), sums[h][v]);
+                __m256 scale = _mm256_mul_ps(_mm256_loadu_ps(w_scales + h * 8), x_scale);
+                sums[v][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), scale, sums[v][h]);
             }
         }
     }
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) UNROLL
     for (unsigned h = 0; h < 2; h++)
-        rows_store(y + (v0 + v) * y_stride + tile * TILE_ROWS + h * 8, sums[h][v]);
+        rows_store(y + (v0 + v) * y_stride + tile * TILE_ROWS + h * 8, sums[v][h]);
 }
 
 DEFINE_BLOCK(f32, 1)

@@ -40,11 +40,20 @@ ALWAYS_INLINE void f16(const struct Matrix *matrix, uint32_t tile, const struct 
     float_block(MATRIX_F16, matrix, tile, x, v, y, y_stride, n_vectors);
 }
 
+/* Sixteen int32 sums. Not an __m512i, which to GCC 12 is eight int64: it would copy the register
+ * before and after every instruction on int32. */
+typedef int Sums __attribute__((vector_size(64)));
+
+/* sums + dots of four unsigned bytes of w with the four activations at q. */
+ALWAYS_INLINE Sums add_dots(Sums sums, __m512i w, const int8_t *q) {
+    return (Sums)_mm512_dpbusd_epi32((__m512i)sums, w, _mm512_set1_epi32(load_4x8(q)));
+}
+
 ALWAYS_INLINE void store_t2(const struct Matrix *matrix, size_t tile, const struct Activations *x,
-                            size_t v, float *y, size_t y_stride, __m512i dot) {
+                            size_t v, float *y, size_t y_stride, Sums dot) {
     __m512 scale = _mm512_set1_ps(matrix->scale * x->scales[v]);
     _mm512_storeu_ps(y + v * y_stride + tile * TILE_ROWS,
-                     _mm512_mul_ps(_mm512_cvtepi32_ps(dot), scale));
+                     _mm512_mul_ps(_mm512_cvtepi32_ps((__m512i)dot), scale));
 }
 
 /*
@@ -56,11 +65,11 @@ ALWAYS_INLINE void t2_few(const struct Matrix *matrix, uint32_t tile, const stru
                           uint32_t v0, float *y, size_t y_stride, const unsigned n_vectors) {
     const uint32_t n_groups = (matrix->n_cols + 15) / 16;
     const char *data = block_tile(matrix, tile);
-    __m512i dots[BLOCK_MAX_VECTORS][4];
+    Sums dots[BLOCK_MAX_VECTORS][4];
 
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) UNROLL
-    for (unsigned g = 0; g < 4; g++) dots[v][g] = _mm512_setzero_si512();
+    for (unsigned g = 0; g < 4; g++) dots[v][g] = (Sums){0};
     for (size_t group = 0; group < n_groups; group++) {
         __m512i codes = _mm512_loadu_si512(data + group * 64);
         UNROLL
@@ -69,17 +78,15 @@ ALWAYS_INLINE void t2_few(const struct Matrix *matrix, uint32_t tile, const stru
             UNROLL
             for (unsigned v = 0; v < n_vectors; v++) {
                 const int8_t *q = x->i8 + (v0 + v) * x->stride + group * 16 + 4 * g;
-                __m512i four = _mm512_set1_epi32(load_4x8(q));
-                dots[v][g] = _mm512_dpbusd_epi32(dots[v][g], some, four);
+                dots[v][g] = add_dots(dots[v][g], some, q);
             }
         }
     }
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) {
-        __m512i dot = _mm512_set1_epi32(-x->sums[v0 + v]);
+        Sums dot = (Sums){0} - x->sums[v0 + v];
         UNROLL
-        for (unsigned g = 0; g < 4; g++)
-            dot = _mm512_add_epi32(dot, _mm512_srai_epi32(dots[v][g], 2 * g));
+        for (unsigned g = 0; g < 4; g++) dot += dots[v][g] >> 2 * g;
         store_t2(matrix, tile, x, v0 + v, y, y_stride, dot);
     }
 }
@@ -89,10 +96,10 @@ ALWAYS_INLINE void t2_many(const struct Matrix *matrix, uint32_t tile, const str
                            uint32_t v0, float *y, size_t y_stride, const unsigned n_vectors) {
     const uint32_t n_groups = (matrix->n_cols + 15) / 16;
     const char *data = block_tile(matrix, tile);
-    __m512i dots[BLOCK_MAX_VECTORS];
+    Sums dots[BLOCK_MAX_VECTORS];
 
     UNROLL
-    for (unsigned v = 0; v < n_vectors; v++) dots[v] = _mm512_set1_epi32(-x->sums[v0 + v]);
+    for (unsigned v = 0; v < n_vectors; v++) dots[v] = (Sums){0} - x->sums[v0 + v];
     for (size_t group = 0; group < n_groups; group++) {
         __m512i codes = _mm512_loadu_si512(data + group * 64);
         UNROLL
@@ -101,8 +108,7 @@ ALWAYS_INLINE void t2_many(const struct Matrix *matrix, uint32_t tile, const str
             UNROLL
             for (unsigned v = 0; v < n_vectors; v++) {
                 const int8_t *q = x->i8 + (v0 + v) * x->stride + group * 16 + 4 * g;
-                __m512i four = _mm512_set1_epi32(load_4x8(q));
-                dots[v] = _mm512_dpbusd_epi32(dots[v], some, four);
+                dots[v] = add_dots(dots[v], some, q);
             }
         }
     }
@@ -114,23 +120,19 @@ ALWAYS_INLINE void t2_many(const struct Matrix *matrix, uint32_t tile, const str
 /* The dots of one block of I8 with n_vectors vectors. The weights are made unsigned by adding 128,
  * which the sums of the activations undo. */
 ALWAYS_INLINE void i8_dots(const char *block, const int8_t *q, size_t stride, const int32_t *sums,
-                           size_t sums_stride, __m512i *dots, const unsigned n_vectors) {
+                           size_t sums_stride, Sums *dots, const unsigned n_vectors) {
     UNROLL
-    for (unsigned v = 0; v < n_vectors; v++) dots[v] = _mm512_setzero_si512();
+    for (unsigned v = 0; v < n_vectors; v++) dots[v] = (Sums){0};
     UNROLL
     for (unsigned g = 0; g < 8; g++) {
         __m512i w =
             _mm512_xor_si512(_mm512_loadu_si512(block + g * 64), _mm512_set1_epi8((char)0x80));
         UNROLL
-        for (unsigned v = 0; v < n_vectors; v++) {
-            __m512i four = _mm512_set1_epi32(load_4x8(q + v * stride + 4 * g));
-            dots[v] = _mm512_dpbusd_epi32(dots[v], w, four);
-        }
+        for (unsigned v = 0; v < n_vectors; v++)
+            dots[v] = add_dots(dots[v], w, q + v * stride + 4 * g);
     }
     UNROLL
-    for (unsigned v = 0; v < n_vectors; v++)
-        dots[v] = _mm512_sub_epi32(dots[v],
-                                   _mm512_slli_epi32(_mm512_set1_epi32(sums[v * sums_stride]), 7));
+    for (unsigned v = 0; v < n_vectors; v++) dots[v] -= 128 * ((Sums){0} + sums[v * sums_stride]);
 }
 
 ALWAYS_INLINE void i8(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
@@ -143,15 +145,15 @@ ALWAYS_INLINE void i8(const struct Matrix *matrix, uint32_t tile, const struct A
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) sums[v] = _mm512_setzero_ps();
     for (size_t b = 0; b < n_blocks; b++, data += I8_BLOCK_SIZE) {
-        __m512i dots[BLOCK_MAX_VECTORS];
+        Sums dots[BLOCK_MAX_VECTORS];
         i8_dots(data, x->i8 + v0 * x->stride + b * I8_BLOCK, x->stride,
                 x->sums + v0 * per_vector + b, per_vector, dots, n_vectors);
         __m512 w_scales = _mm512_loadu_ps(data + I8_SCALES);
         UNROLL
         for (unsigned v = 0; v < n_vectors; v++) {
             __m512 x_scale = _mm512_set1_ps(x->scales[(v0 + v) * per_vector + b]);
-            sums[v] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[v]), _mm512_mul_ps(w_scales, x_scale),
-                                      sums[v]);
+            sums[v] = _mm512_fmadd_ps(_mm512_cvtepi32_ps((__m512i)dots[v]),
+                                      _mm512_mul_ps(w_scales, x_scale), sums[v]);
         }
     }
     UNROLL

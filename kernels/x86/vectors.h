@@ -4,8 +4,9 @@
 #pragma once
 
 #include <float.h>
+#include <math.h>
 
-#include "kernels/reference.h"
+#include "kernels/kernels.h"
 
 ALWAYS_INLINE Lanes lanes_exp(Lanes x) {
     Lanes t = lanes_fma(x, lanes_set(EXP_LOG2_E), lanes_set(EXP_MAGIC));
