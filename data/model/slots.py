@@ -133,7 +133,9 @@ def stem(rng):
         return "%s%s%d" % (rng.choice(NAMES), rng.choice("-_"), rng.randint(2015, 2027))
     if kind < .94:
         return letters(rng)
-    if kind < .97:
+    if kind < .965:
+        return rng.choice("abcdefxyz")
+    if kind < .985:
         return word_or_made_up(rng, NAMES).capitalize()
     return rng.choice("IMG DSC VID img scan v".split()) + rng.choice(("_", "")) + str(rng.randint(1, 9999))
 

@@ -184,7 +184,7 @@ def train(rank, world, options, shared, tokenizer, barrier):
     start = int(shared.clock[1])
     generator = Generator(SEED + 1000 * start + rank, options.tldr)
     stream = batches(tokenizer, generator, random.Random(SEED + start + rank))
-    began, reported, saved, loss, tokens_seen = time.time(), time.time(), time.time(), 0.0, 0
+    began, reported, saved, 
     before = float(shared.clock[0])
     model.quantise()
     while True:
@@ -204,12 +204,12 @@ def train(rank, world, options, shared, tokenizer, barrier):
             optimiser.step(rate, count, int(shared.clock[1]))
         barrier.wait()
         model.quantise()
-        loss += float(shared.losses.sum()) / count
+        losses.append(float(shared.losses.sum()) / count)
         if rank == 0 and int(shared.clock[1]) % 50 == 0:
             now = time.time()
-            print(f"{shared.clock[0] / 60:6.1f} min  step {int(shared.clock[1]):6d}  loss {loss / 50:.4f}  "
+            print(f"{shared.clock[0] / 60:6.1f} min  step {int(shared.clock[1]):6d}  loss {sum(losses) / len(losses):.4f}  "
                   f"{tokens_seen / (now - reported):6.0f} tokens/s", flush=True)
-            loss, tokens_seen, reported = 0.0, 0, now
+            losses, tokens_seen, reported = [], 0, now
         if rank == 0 and (rate <= 0 or time.time() - saved > SAVE_SECONDS):
             save(options, shared, model, tokenizer)
             saved = time.time()
