@@ -29,19 +29,18 @@ struct Bpe {
 
 /* ---- The alphabet ---- */
 
-static bool is_printable(unsigned byte) {
-    return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+static bool is_printable(uint32_t byte) {
+    return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) ||
+           (byte >= 174 && byte < 256);
 }
 
-/* The byte that a character stands for, or -1. Printable bytes stand for themselves, the others,
- * counted from 0, are the characters from U+0100 on. */
+/* The byte that a character stands for, or -1. Printable bytes stand for themselves; the others, 0
+ * to 32, 127 to 160 and 173, in this order, are the characters from U+0100 on. */
 static int byte_of(uint32_t character) {
-    if (character < 256) return is_printable(character) ? (int)character : -1;
-    if (character >= ALPHABET_END) return -1;
-    unsigned before = character - 256;
-    for (unsigned byte = 0; byte < 256; byte++)
-        if (!is_printable(byte) && before-- == 0) return (int)byte;
-    return -1;
+    if (is_printable(character)) return (int)character;
+    if (character < 0x100 || character >= ALPHABET_END) return -1;
+    int i = (int)character - 0x100;
+    return i <= 32 ? i : i < 67 ? i - 33 + 127 : 173;
 }
 
 /* Characters outside the alphabet stand for themselves. */
@@ -106,27 +105,22 @@ static uint32_t find_slot(const struct Bpe *bpe, Token left, Token right) {
     return bpe->n_slots;
 }
 
-static Token find_text(const struct Bpe *bpe, const char *text, size_t size) {
-    char bytes[2 * TOKENIZER_MAX_TOKEN_SIZE];
-    return token_index_find(&bpe->index, bytes, bpe_decode(text, size, TOKEN_NORMAL, bytes));
-}
-
 /* "left right" to tokens. Merges of or to what is no token can't take part: TOKEN_NONE. */
-static int parse_merge(const struct Bpe *bpe, struct GgufString line, uint64_t i, struct Merge *ret,
+static int parse_merge(const struct Bpe *bpe, struct GgufString line, uint32_t i, struct Merge *ret,
                        Reason *why) {
     /* the first character may be a space that a sloppy converter left as it is */
     const char *gap = line.size > 1 ? memchr(line.data + 1, ' ', line.size - 1) : NULL;
     if (!gap || line.size > 2 * TOKENIZER_MAX_TOKEN_SIZE)
-        return reason_set(why, EBADMSG, "merge %llu of the tokenizer is not two tokens: '%s'",
-                          (unsigned long long)i, gguf_printable(line).text);
+        return reason_set(why, EBADMSG, "merge %u of the tokenizer is not two tokens: '%s'", i,
+                          gguf_printable(line).text);
     char joined[2 * TOKENIZER_MAX_TOKEN_SIZE];
     size_t left_size = (size_t)(gap - line.data), right_size = line.size - left_size - 1;
-    memcpy(joined, line.data, left_size);
-    memcpy(joined + left_size, gap + 1, right_size);
+    left_size = bpe_decode(line.data, left_size, TOKEN_NORMAL, joined);
+    right_size = bpe_decode(gap + 1, right_size, TOKEN_NORMAL, joined + left_size);
     *ret = (struct Merge){
-        .left = find_text(bpe, line.data, left_size),
-        .right = find_text(bpe, gap + 1, right_size),
-        .result = find_text(bpe, joined, left_size + right_size),
+        .left = token_index_find(&bpe->index, joined, left_size),
+        .right = token_index_find(&bpe->index, joined + left_size, right_size),
+        .result = token_index_find(&bpe->index, joined, left_size + right_size),
     };
     return 0;
 }

@@ -19,6 +19,7 @@ struct Spm {
     uint32_t *priorities;    /* of tokens: the order of their scores, best first */
     struct TokenIndex index; /* tokens that text may become */
     size_t longest;          /* of these, in bytes */
+    bool words;              /* none of these has a space behind anything else */
     Token bytes[256];
 };
 
@@ -88,14 +89,29 @@ static int load_priorities(struct Spm *spm, uint32_t n, const struct Gguf *file,
     return 0;
 }
 
+/* Where a word ends: at the first space behind something else; or `size`. */
+static size_t word_size(const char *text, size_t size) {
+    bool inside = false;
+    for (size_t i = 0; i < size;) {
+        bool space = size - i >= SPACE_SIZE && memcmp(text + i, SPACE, SPACE_SIZE) == 0;
+        if (space && inside) return i;
+        inside = !space;
+        i += space ? SPACE_SIZE : 1;
+    }
+    return size;
+}
+
 static void collect_tokens(struct Spm *spm, const Tokenizer *tokenizer) {
     for (unsigned i = 0; i < 256; i++) spm->bytes[i] = TOKEN_NONE;
+    spm->words = true;
     for (Token token = 0; token < (Token)tokenizer->texts.n; token++) {
         const char *text;
         size_t size = token_texts_get(&tokenizer->texts, token, &text);
         int byte = tokenizer->types[token] == TOKEN_BYTE ? byte_of(text, size) : -1;
         if (byte >= 0) spm->bytes[byte] = token;
-        if (is_mergeable(tokenizer, token) && size > spm->longest) spm->longest = size;
+        if (!is_mergeable(tokenizer, token)) continue;
+        if (size > spm->longest) spm->longest = size;
+        if (word_size(text, size) < size) spm->words = false;
     }
 }
 
@@ -173,18 +189,31 @@ static int emit(const Tokenizer *tokenizer, const char *text, const struct Merge
     return 0;
 }
 
+static int encode_word(const Tokenizer *tokenizer, const char *text, size_t size,
+                       struct Merger *merger, struct TokenList *ret) {
+    struct SpmText spm_text = {tokenizer->state, text};
+    int r = merger_reserve(merger, (uint32_t)size);
+    if (r < 0) return r;
+    uint32_t n = split_characters(&spm_text, size, merger->symbols);
+    merger_run(merger, n, spm_pair, &spm_text);
+    for (uint32_t i = 0; r == 0 && i != MERGE_NONE; i = merger->symbols[i].next)
+        r = emit(tokenizer, text, &merger->symbols[i], ret);
+    return r;
+}
+
+/* Where no token reaches over the start of a word, words can be merged one by one: the same tokens
+ * from a shorter heap. */
 static int spm_encode(const Tokenizer *tokenizer, const char *text, size_t size, bool first,
                       struct Merger *merger, struct TokenList *ret) {
-    size_t escaped_size;
+    const struct Spm *spm = tokenizer->state;
+    size_t escaped_size, word;
     char *escaped = replace_spaces(text, size, first && tokenizer->space_prefix, &escaped_size);
     if (!escaped) return -ENOMEM;
-    struct SpmText spm_text = {tokenizer->state, escaped};
-    int r = merger_reserve(merger, (uint32_t)size + 1);
-    if (r == 0) {
-        uint32_t n = split_characters(&spm_text, escaped_size, merger->symbols);
-        merger_run(merger, n, spm_pair, &spm_text);
-        for (uint32_t i = 0; r == 0 && i != MERGE_NONE; i = merger->symbols[i].next)
-            r = emit(tokenizer, escaped, &merger->symbols[i], ret);
+    int r = 0;
+    for (size_t at = 0; r == 0 && at < escaped_size; at += word) {
+        word = escaped_size - at;
+        if (spm->words) word = word_size(escaped + at, word);
+        r = encode_word(tokenizer, escaped + at, word, merger, ret);
     }
     free(escaped);
     return r;

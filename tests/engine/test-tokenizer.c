@@ -224,6 +224,22 @@ static void spm_without_prefix(void) {
     tokenizer_free(t);
 }
 
+/* Text is cut into words first, unless a token would be lost by it. */
+static void spm_merges_over_words(void) {
+    static const char *const TEXTS[] = {"<unk>", "\u2581", "b", "c", "b\u2581", "b\u2581c"};
+    static const int32_t TYPES[] = {2, 1, 1, 1, 1, 1};
+    struct GgufWriter *writer = gguf_writer_new();
+    gguf_writer_string(writer, "tokenizer.ggml.model", "llama");
+    gguf_writer_strings(writer, "tokenizer.ggml.tokens", TEXTS, 6);
+    gguf_writer_i32s(writer, "tokenizer.ggml.token_type", TYPES, 6);
+    gguf_writer_f32s(writer, "tokenizer.ggml.scores", (const float[6]){0}, 6);
+    Tokenizer *t = load_well(writer);
+    REQUIRE(t);
+    CHECK_TOKENS(t, "b c b b", TOKENIZE_MIDDLE, 5, 1, 4, 2);
+    CHECK_TOKENS(t, "x", TOKENIZE_MIDDLE, 0); /* no byte token: unknown */
+    tokenizer_free(t);
+}
+
 /* ---- BPE ---- */
 
 static void bpe_merges_by_rank(void) {
@@ -484,7 +500,9 @@ int main(void) {
         {"spm merges by score", spm_merges_by_score},
         {"spm falls back to bytes", spm_falls_back_to_bytes},
         {"spm cuts special tokens", spm_cuts_special_tokens}, {"spm decodes", spm_decodes},
-        {"spm without prefix", spm_without_prefix}, {"bpe merges by rank", bpe_merges_by_rank},
+        {"spm without prefix", spm_without_prefix},
+        {"spm merges over words", spm_merges_over_words},
+        {"bpe merges by rank", bpe_merges_by_rank},
         {"bpe keeps special tokens apart", bpe_keeps_special_tokens_apart},
         {"takes long words", takes_long_words}, {"refuses unknown kinds", refuses_unknown_kinds},
         {"refuses damage", refuses_damage}, {"streams whole characters", streams_whole_characters},
