@@ -59,9 +59,9 @@ Answer *answer_run(Connection *connection, sd_bus_message *message, bool silent)
     answer->loop = g_main_loop_new(NULL, FALSE);
     answer->text = g_string_new(NULL);
     answer->silent = silent;
-    answer->request = request_new(connection, message, &handlers, answer);
 
     g_autoptr(Interrupt) interrupt = interrupt_new(answer_interrupted, answer);
+    answer->request = request_new(connection, message, &handlers, answer);
     g_main_loop_run(answer->loop);
     answer->interrupted = interrupt_happened(interrupt);
     progress_clear(answer->progress);

@@ -36,26 +36,28 @@ static bool strv_has(char **strings, const char *string) {
     return found;
 }
 
-static bool is_listed(sd_bus *bus, const char *method) {
+/* Whether the bus lists the service's name, or -errno. */
+static int is_listed(sd_bus *bus, const char *method) {
     sd_bus_message *reply = NULL;
     char **names = NULL;
-    if (sd_bus_call_method(bus, DRIVER, "/", DRIVER, method, NULL, &reply, NULL) >= 0)
-        sd_bus_message_read_strv(reply, &names);
+    int r = sd_bus_call_method(bus, DRIVER, "/", DRIVER, method, NULL, &reply, NULL);
+    if (r >= 0) r = sd_bus_message_read_strv(reply, &names);
     sd_bus_message_unref(reply);
-    return strv_has(names, BUS_NAME);
+    return strv_has(names, BUS_NAME) ? true : MIN(r, 0);
 }
 
-/* It runs, or the bus would start it. */
-static bool has_service(sd_bus *bus) {
-    return is_listed(bus, "ListNames") || is_listed(bus, "ListActivatableNames");
+/* It runs, or the bus would start it; or -errno. */
+static int has_service(sd_bus *bus) {
+    int r = is_listed(bus, "ListNames");
+    return r == 0 ? is_listed(bus, "ListActivatableNames") : r;
 }
 
-/* 0, -ENOENT (the bus is there, the service is not) or what kept the bus from being opened. */
+/* 0; -ENXIO: the bus is there, the service is not; or what keeps us from the bus. */
 static int bus_open(bool user, sd_bus **ret) {
     g_autoptr(Bus) bus = NULL;
     int r = user ? sd_bus_open_user(&bus) : sd_bus_open_system(&bus);
-    if (r < 0) return r;
-    if (!has_service(bus)) return -ENOENT;
+    if (r >= 0) r = has_service(bus);
+    if (r <= 0) return r < 0 ? r : -ENXIO;
     *ret = g_steal_pointer(&bus);
     return 0;
 }
@@ -66,7 +68,7 @@ static int say_not_there(bool user, int r) {
         user ? _("Start it with \"ryzen-llmd --user\", or leave out --user to use the system's.")
              : _("Start it with \"sudo systemctl start ryzen-llmd\", or for yourself alone with "
                  "\"ryzen-llmd --user\".");
-    if (r == -ENOENT)
+    if (r == -ENXIO)
         failure_hint(hint, _("The ryzen-llm service is not on the %s."), bus);
     else
         failure_hint(hint, _("Cannot connect to the %s: %s"), bus, g_strerror(-r));

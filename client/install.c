@@ -117,8 +117,8 @@ static bool install_run(Install *install, Connection *connection) {
 
     install->loop = g_main_loop_new(NULL, FALSE);
     install->progress = progress_new();
-    install->request = request_new(connection, call, &handlers, install);
     g_autoptr(Interrupt) interrupt = interrupt_new(install_interrupted, install);
+    install->request = request_new(connection, call, &handlers, install);
     g_main_loop_run(install->loop);
     progress_clear(install->progress);
     return interrupt_happened(interrupt);

@@ -9,6 +9,8 @@
 #include "client/failure.h"
 #include "client/printable.h"
 
+static int write_errno; /* of the first write that failed */
+
 static bool has_colour(FILE *file) {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
     return isatty(fileno(file)) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
@@ -26,8 +28,9 @@ const char *output_style(FILE *file, enum Style style) {
 
 int output_text(const char *text) {
     g_autofree char *clean = isatty(STDOUT_FILENO) ? printable_text(text) : NULL;
-    if (fputs(clean ? clean : text, stdout) == EOF || fflush(stdout) == EOF) return -errno;
-    return 0;
+    if (fputs(clean ? clean : text, stdout) != EOF && fflush(stdout) != EOF) return 0;
+    if (!write_errno) write_errno = errno;
+    return -write_errno;
 }
 
 void output_json(JsonBuilder *builder) {
@@ -95,9 +98,11 @@ char *output_count(uint64_t n) {
 }
 
 int output_close(int exit_code) {
-    bool failed = ferror(stdout);
-    if (fflush(stdout) == 0 && !failed) return exit_code;
+    if (fflush(stdout) != 0 && !write_errno) write_errno = errno;
+    /* A full buffer may have failed to be written while something was printed. */
+    if (ferror(stdout) && !write_errno) write_errno = EIO;
+    if (!write_errno) return exit_code;
     /* Nobody reads any more: that is for the reader to explain. */
-    if (errno == EPIPE) return EXIT_FAILURE;
-    return failure(_("Cannot write: %s"), g_strerror(errno));
+    if (write_errno == EPIPE) return EXIT_FAILURE;
+    return failure(_("Cannot write: %s"), g_strerror(write_errno));
 }
