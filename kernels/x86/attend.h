@@ -55,7 +55,7 @@ static float softmax(float scores[ATTEND_MAX], uint32_t n, float *max, float *su
     /* exp(-inf) adds nothing to the lanes behind the last position. */
     for (uint32_t j = n; j % 16; j++) scores[j] = -INFINITY;
     for (uint32_t j = 0; j < n; j += 16) most = lanes_max(lanes_load(scores + j), most);
-    float m = lanes_largest(most) + 0.0f;
+    float m = lanes_largest(most) + 0.0f; /* -0 and +0 are one score, whichever came first */
     for (uint32_t j = 0; j < n; j += 16) {
         Lanes p = lanes_exp(lanes_sub(lanes_load(scores + j), lanes_set(m)));
         lanes_store(scores + j, p);

@@ -30,16 +30,6 @@ ALWAYS_INLINE void rows_store(float *y, Rows a) {
 
 #include "kernels/x86/float-matmul.h"
 
-ALWAYS_INLINE void f32(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
-                       uint32_t v, float *y, size_t y_stride, const unsigned n_vectors) {
-    float_block(MATRIX_F32, matrix, tile, x, v, y, y_stride, n_vectors);
-}
-
-ALWAYS_INLINE void f16(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
-                       uint32_t v, float *y, size_t y_stride, const unsigned n_vectors) {
-    float_block(MATRIX_F16, matrix, tile, x, v, y, y_stride, n_vectors);
-}
-
 ALWAYS_INLINE __m256i load_32(const char *w) {
     return _mm256_loadu_si256((const void *)w);
 }

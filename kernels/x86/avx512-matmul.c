@@ -30,16 +30,6 @@ ALWAYS_INLINE void rows_store(float *y, Rows a) {
 
 #include "kernels/x86/float-matmul.h"
 
-ALWAYS_INLINE void f32(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
-                       uint32_t v, float *y, size_t y_stride, const unsigned n_vectors) {
-    float_block(MATRIX_F32, matrix, tile, x, v, y, y_stride, n_vectors);
-}
-
-ALWAYS_INLINE void f16(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
-                       uint32_t v, float *y, size_t y_stride, const unsigned n_vectors) {
-    float_block(MATRIX_F16, matrix, tile, x, v, y, y_stride, n_vectors);
-}
-
 /* Sixteen int32 sums. Not an __m512i, which to GCC 12 is eight int64: it would copy the register
  * before and after every instruction on int32. */
 typedef int Sums __attribute__((vector_size(64)));

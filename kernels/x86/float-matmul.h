@@ -59,3 +59,13 @@ ALWAYS_INLINE void float_block(const enum MatrixLayout layout, const struct Matr
         rows_store(y + (v0 + v) * y_stride + tile * TILE_ROWS + s * ROWS,
                    rows_add(rows_add(p[v][s][0], p[v][s][1]), rows_add(p[v][s][2], p[v][s][3])));
 }
+
+ALWAYS_INLINE void f32(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
+                       uint32_t v, float *y, size_t y_stride, const unsigned n_vectors) {
+    float_block(MATRIX_F32, matrix, tile, x, v, y, y_stride, n_vectors);
+}
+
+ALWAYS_INLINE void f16(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
+                       uint32_t v, float *y, size_t y_stride, const unsigned n_vectors) {
+    float_block(MATRIX_F16, matrix, tile, x, v, y, y_stride, n_vectors);
+}

@@ -116,7 +116,7 @@ ALWAYS_INLINE Lanes lanes_fms(Lanes a, Lanes b, Lanes c) {
     return LANES_3(_mm256_fmsub_ps, a, b, c);
 }
 
-/* acc + x * y in lanes 0 to 7; the others stay as they are, even a -0. */
+/* acc + x * y in lanes 0 to 7. */
 ALWAYS_INLINE Lanes lanes_dot_8(const float *x, const uint16_t *y, Lanes acc) {
     return (Lanes){_mm256_fmadd_ps(_mm256_loadu_ps(x), load_8_f16(y), acc.low), acc.high};
 }

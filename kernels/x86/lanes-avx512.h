@@ -92,9 +92,9 @@ ALWAYS_INLINE Lanes lanes_fms(Lanes a, Lanes b, Lanes c) {
     return _mm512_fmsub_ps(a, b, c);
 }
 
-/* acc + x * y in lanes 0 to 7; the others stay as they are, even a -0. */
+/* acc + x * y in lanes 0 to 7. The others may turn from -0 to +0. */
 ALWAYS_INLINE Lanes lanes_dot_8(const float *x, const uint16_t *y, Lanes acc) {
-    return _mm512_mask3_fmadd_ps(lanes_load_first(x, 8), lanes_load_f16_first(y, 8), acc, 0xff);
+    return lanes_fma(lanes_load_first(x, 8), lanes_load_f16_first(y, 8), acc);
 }
 
 /* Even lanes, or odd ones, each doubled into its neighbour. */

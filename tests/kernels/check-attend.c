@@ -66,6 +66,25 @@ static void compare_attend(const struct Kernels *tier) {
             }
 }
 
+/* Scores that underflow to zeros of either sign: which of them is the maximum must not depend on
+ * the order of comparison. */
+static void compare_zero_scores(const struct Kernels *tier) {
+    enum { N = 40, HEAD = 24 };
+    float q[HEAD], acc[2][HEAD] = {0};
+    uint16_t k[N][HEAD], v[N][HEAD] = {0};
+
+    for (unsigned turn = 0; turn < 64; turn++) {
+        float max[2] = {-INFINITY, -INFINITY}, sum[2] = {0};
+        for (unsigned d = 0; d < HEAD; d++) q[d] = -0x1p-149f;
+        for (unsigned i = 0; i < N * HEAD; i++)
+            k[i / HEAD][i % HEAD] = i % HEAD && turn % 2 ? 1 : random_u32() % 2;
+        kernels_tier(0)->attend(q, 1, HEAD, k[0], v[0], N, HEAD, &max[0], &sum[0], acc[0]);
+        tier->attend(q, 1, HEAD, k[0], v[0], N, HEAD, &max[1], &sum[1], acc[1]);
+        check_same_floats(tier, &max[1], &max[0], 1, "maximum of zeros");
+        check_same_floats(tier, &sum[1], &sum[0], 1, "sum over zeros");
+    }
+}
+
 /* softmax(q k^T) v of one query, all positions at once. */
 static void naive_attention(const float *q, const struct Shape *s, const uint16_t *k,
                             const uint16_t *v, double *y) {
@@ -111,4 +130,5 @@ static void check_definition(void) {
 void check_attend(void) {
     check_definition();
     check_tiers(compare_attend);
+    check_tiers(compare_zero_scores);
 }
