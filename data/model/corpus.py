@@ -17,6 +17,8 @@ import re
 import zlib
 from pathlib import Path
 
+from phrases import (CHAT, CHAT_WORDS, CLOSINGS, GIT_COMMANDS, OPENINGS, SMALL_WORDS, SYNONYM, SYNONYM_OF,
+                     TLDR_COMMANDS)
 from slots import SLOT, VALUES, Filler, letters, slot_kind, syllables
 
 HERE = Path(__file__).parent
@@ -25,77 +27,7 @@ SHARE_UNKNOWN = .08
 SHARE_SALAD = .02
 SHARE_TLDR = .08
 
-OPENINGS = [  # (weight, text before the verb phrase, may end with a question mark)
-    (14, "how do i ", True), (6, "how can i ", True), (8, "how to ", True), (2, "how would i ", True),
-    (2, "how do you ", True), (1, "how does one ", True), (1, "how should i ", True), (1, "how could i ", True),
-    (5, "please ", False), (3, "can you ", True), (2, "could you ", True), (1, "could you please ", True),
-    (1, "can you please ", True), (1, "would you ", True), (2, "what's the command to ", True),
-    (3, "what is the command to ", True), (1, "what command do i use to ", True),
-    (1, "what command can i use to ", True), (1, "which command do i need to ", True), (1, "what do i type to ", True),
-    (2, "show me how to ", False), (1, "tell me how to ", False), (1, "can you show me how to ", True),
-    (3, "i want to ", False), (3, "i need to ", False), (2, "i'd like to ", False), (1, "i would like to ", False),
-    (1, "i have to ", False), (1, "need to ", False), (1, "want to ", False), (1, "i am trying to ", False),
-    (1, "i'm trying to ", False), (2, "command to ", False), (1, "the command to ", False), (1, "give me the command to ", False),
-    (1, "give me a command to ", False), (1, "linux command to ", False), (1, "shell command to ", False),
-    (1, "terminal command to ", False), (1, "bash command to ", False), (2, "help me ", False), (1, "help me to ", False),
-    (1, "is there a way to ", True), (1, "is there a command to ", True), (1, "what is the best way to ", True),
-    (1, "what's the easiest way to ", True), (1, "best way to ", False), (1, "is it possible to ", True),
-    (1, "on linux, how do i ", True), (1, "in bash, how do i ", True), (1, "in the terminal, how do i ", True), (1, "let me ", False),
-    (1, "hi, how do i ", True), (1, "hello, i want to ", False), (1, "quickly ", False), (1, "just ", False), (1, "now ", False),
-    (1, "ok, ", False), (1, "i forgot how to ", False), (1, "remind me how to ", False),
-]
-CLOSINGS = ["please", "on linux", "in linux", "in the terminal", "from the terminal", "from the command line",
-            "on the command line", "in bash", "for me", "now", "on my computer", "on ubuntu", "on debian", "thanks", "quickly"]
-
-SYNONYMS = [  # (words that may be replaced, further words that may stand in their place)
-    (["delete", "remove"], ["erase"]), (["show", "display"], ["list", "print"]), (["list"], ["show", "display"]),
-    (["directory", "folder"], []), (["directories", "folders"], []), (["find", "search for", "look for"], ["locate"]),
-    (["create", "make"], []), (["larger than", "bigger than", "greater than"], ["over", "more than", "above"]),
-    (["smaller than", "less than"], ["under", "below"]), (["large", "big"], ["huge"]), (["extract", "unpack"], []),
-    (["computer", "machine"], ["system", "box", "pc"]), (["contents", "content"], []), (["see", "view"], []),
-    (["current directory", "current folder", "this directory", "this folder"], []), (["pictures", "images", "photos"], []),
-    (["megabytes"], ["MB", "mb"]), (["gigabytes"], ["GB", "gb"]), (["containing", "that contain"], ["which contain"]),
-    (["named", "called"], ["with the name"]), (["ending in", "ending with", "that end in"], []), (["repository", "repo"], []),
-    (["website"], ["site", "web site"]), (["biggest", "largest"], []), (["program", "application"], ["app"]),
-    (["whole", "entire"], []), (["info", "information"], ["details"]), (["zip file", "zip archive"], ["zip"]),
-    (["terminate"], ["kill", "stop"]), (["every"], ["each"]), (["within"], ["in", "inside"]), (["inside"], ["in"]),
-]
-SYNONYM_OF = {w: words + more for words, more in SYNONYMS for w in words}
-SYNONYM = re.compile(r"\b(%s)\b" % "|".join(sorted(map(re.escape, SYNONYM_OF), key=len, reverse=True)))
-SMALL_WORDS = {"the", "a", "an", "my", "of", "that", "is", "are", "me", "do", "i", "can", "please", "all", "for", "this"}
 ARTICLE = re.compile(r"\b(the|a|an|my|this) (?=[a-z{])")
-
-TLDR_COMMANDS = set("""apt apt-get awk basename bash bg cal cat cd chgrp chmod chown clear cmp column comm convert cp
-crontab curl cut date dd df diff dig dirname dmesg dpkg du echo env expand fdisk ffmpeg fg file find fold free
-fsck git grep gunzip gzip head history host hostname hostnamectl id ifconfig ip jobs journalctl jq kill killall last
-less ln locate ls lsblk lscpu lsof lspci lsusb make md5sum mkdir mkfifo mount mv nano nc netstat nice nl nohup
-npm nproc paste pgrep ping pip pkill printenv ps pwd python3 rename rev rm rmdir rsync scp screen sed seq sftp
-sha256sum shred shuf shutdown sleep sort split ss ssh ssh-copy-id ssh-keygen stat strings su sudo systemctl
-tac tail tar tcpdump tee time timedatectl timeout tmux top touch tr traceroute tree truncate umount uname
-uniq unxz unzip uptime useradd userdel usermod vim vmstat w watch wc wget whereis which who whoami xargs xz
-yes zcat zip zgrep passwd groupadd groups getent alias export sqlite3 docker
-openssl gpg ip-address ip-route ufw nmcli pdftotext mogrify identify iostat lsmod modprobe mkfs
-mkfs.ext4 blkid swapon swapoff df hexdump xxd base64 bc factor nslookup whois at pstree uuidgen""".split())
-
-GIT_COMMANDS = set("""add blame branch checkout cherry-pick clean clone commit config diff fetch grep init log
-merge mv pull push rebase reflog remote reset restore revert rm show stash status switch tag""".split())
-
-CHAT = """hello there|how are you|what is the meaning of life|tell me a joke|who are you|sing a song|what is love
-do you like music|what's your name|i am bored|write a poem about {w}|who won the match|what should i eat today
-recommend a book about {w}|who was {w}|translate {w} to german|what does {w} mean|how tall is {w}|when was {w} born
-explain {w} to me|what do you think about {w}|is {w} better than {w2}|how do i cook {w}|how do i bake {w}
-where can i buy {w}|what is the capital of {w}|how far is {w}|how much does {w} cost|why is {w} {w2}
-my {w} is {w2}|i love {w}|i hate {w}|good morning {w}|can you dance|are you human|what colour is {w}
-make me a {w} with {w2}|how do i repair my {w}|book a flight to {w}|order {w}|call {w}|remind me of {w} at noon
-play {w}|how do i learn {w}|who invented {w}|what happened in {n}|what is {n} times {n2} in {w}|do the {w}
-{w} {w2}|{w}|{w} {w2} {w3}|the {w} of {w2}|give me {n} {w}|is it going to rain in {w}|what time does {w} open""".replace("\n", "|").split("|")
-CHAT_WORDS = """pizza soup bread love cats dogs football tennis paris rome tokyo spain france bob marley einstein
-napoleon jazz rock blue cheerful sad guitar piano chess coffee tea cake pasta rice chicken dinner breakfast
-rain snow sun moon mars galaxy physics biology philosophy poetry shakespeare car bicycle train airplane
-holiday birthday wedding present flowers garden tree river beach school teacher doctor medicine headache
-dream money stock market politics president election war peace religion art painting movie actor singer
-chocolate cheese wine beer shoes shirt hair lamp balcony door roof washing sofa spanish french german chinese
-purple quickly banana seventeen jump because upward under lovely sideways triangle elephant giraffe cloud""".split()
 
 
 class Block:

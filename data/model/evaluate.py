@@ -40,7 +40,8 @@ class Reader:
             dims = [self.take("<Q") for _ in range(self.take("<I"))]
             infos.append((name, dims, self.take("<I"), self.take("<Q")))
         start = -(-self.at // 32) * 32
-        self.tensors = {name: self.tensor(dims, kind, start + offset) for name, dims, kind, offset in infos}
+        self.tensors = {name: self.tensor(dims, kind, start + offset)
+                        for name, dims, kind, offset in infos}
 
     def take(self, form):
         x, = struct.unpack_from(form, self.data, self.at)
@@ -64,10 +65,12 @@ class Reader:
         """F32 and F16 become arrays, TQ2_0 a pair (trits, scale of the tensor)."""
         n, shape = int(np.prod(dims)), dims[::-1]
         if kind in (0, 1):
-            return np.frombuffer(self.data, ("<f4", "<f2")[kind], n, at).reshape(shape).astype(np.float32)
+            flat = np.frombuffer(self.data, ("<f4", "<f2")[kind], n, at)
+            return flat.reshape(shape).astype(np.float32)
         assert kind == 35
         blocks = np.frombuffer(self.data, np.uint8, n // 256 * 66, at).reshape(-1, 66)
-        codes = blocks[:, :64].reshape(-1, 2, 1, 32) >> np.array([0, 2, 4, 6], np.uint8).reshape(1, 1, 4, 1) & 3
+        shifts = np.array([0, 2, 4, 6], np.uint8).reshape(1, 1, 4, 1)
+        codes = blocks[:, :64].reshape(-1, 2, 1, 32) >> shifts & 3
         scales = blocks[:, 64:].copy().view("<f2")
         assert len(np.unique(scales[scales > 0])) <= 1
         return (codes.astype(np.float32) - 1).reshape(shape), float(scales.max())
@@ -90,7 +93,8 @@ class Network:
         self.frequency = meta["bitnet.rope.freq_base"] ** (-2.0 * half / self.dim)
 
     def norm(self, x, name):
-        return x / np.sqrt((x * x).mean(-1, keepdims=True) + self.eps) * self.tensors[name + ".weight"]
+        size = np.sqrt((x * x).mean(-1, keepdims=True) + self.eps)
+        return x / size * self.tensors[name + ".weight"]
 
     def linear(self, x, name):
         """Ternary product of the int8 activations of each row."""
@@ -101,9 +105,9 @@ class Network:
 
     def rope(self, x, start):
         angle = np.arange(start, start + len(x))[:, None, None] * self.frequency
+        cos, sin = np.cos(angle), np.sin(angle)
         a, b = np.split(x, 2, -1)
-        return np.concatenate([a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)],
-                              -1).astype(np.float32)
+        return np.concatenate([a * cos - b * sin, a * sin + b * cos], -1).astype(np.float32)
 
     def attend(self, q, k, v, start):
         """q [new, heads, dim] against all k, v [time, groups, dim]."""
@@ -112,7 +116,8 @@ class Network:
         future = np.arange(len(k))[None] > start + np.arange(len(q))[:, None]
         score[:, future] = -np.inf
         score = np.exp(score - score.max(-1, keepdims=True))
-        return np.einsum("hqk,khd->qhd", score / score.sum(-1, keepdims=True), v).reshape(len(q), -1)
+        score /= score.sum(-1, keepdims=True)
+        return np.einsum("hqk,khd->qhd", score, v).reshape(len(q), -1)
 
     def forward(self, ids, cache):
         """Logits behind the last of `ids`; `cache` is a list that grows with the sequence."""
@@ -120,7 +125,8 @@ class Network:
         for layer in range(self.layers):
             at = f"blk.{layer}."
             h = self.norm(x, at + "attn_norm")
-            q, k, v = (self.linear(h, at + "attn_" + n).reshape(len(ids), -1, self.dim) for n in "qkv")
+            q, k, v = (self.linear(h, at + "attn_" + n).reshape(len(ids), -1, self.dim)
+                       for n in "qkv")
             start = 0
             if layer < len(cache):
                 start = len(cache[layer][0])
@@ -174,6 +180,11 @@ def corpus_rows(generator, blocks, count, plain):
     return rows
 
 
+def line(title, source, count, whole, first):
+    print(f"{title:18s} {source:10s} {count:4d} requests  whole {whole:6.1%}  first word {first:6.1%}",
+          flush=True)
+
+
 def report(network, show):
     generator = Generator(99)
     sets = {"trained requests": corpus_rows(generator, generator.known, SAMPLE // 2, False),
@@ -191,9 +202,8 @@ def report(network, show):
             w, f = measure(network, part, show)
             whole, first = whole + w * len(part), first + f * len(part)
             if len(by_source) > 1:
-                print(f"{title:18s} {source:10s} {len(part):4d} requests  whole {w:6.1%}  first word {f:6.1%}")
-        print(f"{title:18s} {'together':10s} {len(rows):4d} requests  whole {whole / len(rows):6.1%}"
-              f"  first word {first / len(rows):6.1%}", flush=True)
+                line(title, source, len(part), w, f)
+        line(title, "together", len(rows), whole / len(rows), first / len(rows))
 
 
 def main():

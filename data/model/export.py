@@ -44,7 +44,8 @@ def tq2_0(trits, scale):
     shifts = np.array([0, 2, 4, 6], np.uint8)[None, None, :, None]
     codes = np.bitwise_or.reduce(blocks << shifts, axis=2).reshape(-1, 64)
     used = np.abs(trits.reshape(-1, 256)).max(1) > 0
-    scales = np.where(used, np.float16(scale), np.float16(0)).astype("<f2").view(np.uint8).reshape(-1, 2)
+    scales = np.where(used, np.float16(scale), np.float16(0)).astype("<f2")
+    scales = scales.view(np.uint8).reshape(-1, 2)
     return np.concatenate([codes, scales], 1).tobytes()
 
 
@@ -90,7 +91,7 @@ def write(path, meta, tensors):
     head += [string(key) + value(kind, x) for key, kind, x in meta]
     offset, body = 0, []
     for name, dims, kind, data in tensors:
-        head.append(string(name) + struct.pack("<I%dQIQ" % len(dims), len(dims), *dims, kind, offset))
+        head.append(string(name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, kind, offset))
         data += bytes(-len(data) % ALIGNMENT)
         body.append(data)
         offset += len(data)
@@ -106,12 +107,13 @@ def export(path, model, tokenizer, description):
     from model import EPS, NORMS, ROPE_BASE
     params = {k: p.detach().float().cpu().numpy() for k, p in model.params.items()}
     vocab, width = params["embedding"].shape
-    tensors = [("token_embd.weight", (width, vocab), F16, params["embedding"].astype("<f2").tobytes()),
-               ("output_norm.weight", (width,), F32, params["output_norm"].astype("<f4").tobytes())]
+    embedding, norm = params["embedding"].astype("<f2"), params["output_norm"].astype("<f4")
+    tensors = [("token_embd.weight", (width, vocab), F16, embedding.tobytes()),
+               ("output_norm.weight", (width,), F32, norm.tobytes())]
     for name, (trits, scales) in model.trits.items():
         layer, fused = name.split(".")
-        norm = params[f"{layer}.{NORMS[fused]}"]
-        tensors.append((f"blk.{layer}.{NORMS[fused]}.weight", norm.shape, F32, norm.astype("<f4").tobytes()))
+        norm = params[f"{layer}.{NORMS[fused]}"].astype("<f4")
+        tensors.append((f"blk.{layer}.{NORMS[fused]}.weight", norm.shape, F32, norm.tobytes()))
         trits, row = trits.float().cpu().numpy().astype(np.int8), 0
         for part, rows in model.rows[fused]:
             tensors.append((f"blk.{layer}.{part}.weight", (trits.shape[1], rows), TQ2_0,

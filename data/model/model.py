@@ -176,7 +176,8 @@ class Model:
 
     def linear(self, x, layer, fused):
         name = f"{layer}.{fused}"
-        return NormLinear.apply(x, self.params[f"{layer}.{NORMS[fused]}"], self.params[name], *self.trits[name])
+        gain = self.params[f"{layer}.{NORMS[fused]}"]
+        return NormLinear.apply(x, gain, self.params[name], *self.trits[name])
 
     def attention(self, qkv, batch, time, mask):
         """Causal attention with grouped heads; the queries of a group share one product."""
@@ -191,7 +192,8 @@ class Model:
         v = v.permute(0, 2, 1, 3).reshape(batch * groups, time, dim)
         score = torch.bmm(q.to(self.dtype), k.to(self.dtype)).float() * dim ** -0.5
         weight = F.softmax(score.view(batch * groups, -1, time, time) + mask, -1)
-        out = torch.bmm(weight.view(batch * groups, -1, time).to(self.dtype), v.to(self.dtype)).float()
+        weight = weight.view(batch * groups, -1, time).to(self.dtype)
+        out = torch.bmm(weight, v.to(self.dtype)).float()
         out = out.view(batch, groups, heads // groups, time, dim).permute(0, 3, 1, 2, 4)
         return out.reshape(batch * time, -1)
 

@@ -7,31 +7,32 @@ import re
 
 SLOT = re.compile(r"\{([a-z_]+?)(\d?)\}")
 
-NAMES = """report notes data backup archive project config test main index readme todo budget invoice
-letter photo holiday music song movie clip list draft thesis summary table figure plot results
-output input sample example demo old new final copy temp users orders sales customers products
-inventory recipe journal diary script setup install build server client app web site page style
-image picture logo icon banner screenshot scan contract resume paper book chapter lecture slides
-homework essay story poem map plan schedule calendar contacts emails messages history settings
-options module package library model view controller utils helpers parser lexer engine kernel driver
-network socket buffer queue stack tree graph matrix vector access error debug system release
-version changes license manual guide tutorial cookbook dataset training labels weights metrics stats
-january february march april june july august september october november december monday friday
-london paris berlin vacation wedding birthday family garden kitchen house car bike travel trip
-finance taxes bank payment receipt insurance medical school work office meeting minutes agenda
-alpha beta gamma delta omega foo bar baz hello world game player level score save cat dog bird
-apple banana orange lemon cherry mango red green blue black white yellow summer winter spring
+NAMES = """report notes data backup archive project config test main index readme todo budget
+invoice letter photo holiday music song movie clip list draft thesis summary table figure plot
+results output input sample example demo old new final copy temp users orders sales customers
+products inventory recipe journal diary script setup install build server client app web site page
+style image picture logo icon banner screenshot scan contract resume paper book chapter lecture
+slides homework essay story poem map plan schedule calendar contacts emails messages history
+settings options module package library model view controller utils helpers parser lexer engine
+kernel driver network socket buffer queue stack tree graph matrix vector access error debug system
+release version changes license manual guide tutorial cookbook dataset training labels weights
+metrics stats january february march april june july august september october november december
+monday friday london paris berlin vacation wedding birthday family garden kitchen house car bike
+travel trip finance taxes bank payment receipt insurance medical school work office meeting minutes
+agenda alpha beta gamma delta omega foo bar baz hello world game player level score save cat dog
+bird apple banana orange lemon cherry mango red green blue black white yellow summer winter spring
 autumn morning night sunrise ocean river mountain forest island beach city street bridge tower
-video audio podcast interview concert radio album track playlist poster flyer brochure ticket
-hosts passwd fstab crontab export import dump restore snapshot mirror cache spool bundle
-package1 part1 chunk segment piece fragment log1 wedding2 file document novel cover profile avatar
-thumbnail animation theme wallpaper font template form survey response feedback review comments
-todo-list shopping groceries fitness workout weather climate sensor temperature humidity energy""".split()
+video audio podcast interview concert radio album track playlist poster flyer brochure ticket hosts
+passwd fstab crontab export import dump restore snapshot mirror cache spool bundle package1 part1
+chunk segment piece fragment log1 wedding2 file document novel cover profile avatar thumbnail
+animation theme wallpaper font template form survey response feedback review comments todo-list
+shopping groceries fitness workout weather climate sensor temperature humidity energy""".split()
 
 USERS = """alice bob carol dave eve frank grace heidi ivan judy mallory john jane mary peter paul
 anna max tom jim tim sam kate lisa mike steve david sarah laura emma oliver jack lucy henry george
 admin root deploy guest www-data postgres git jenkins student teacher pi ubuntu operator backup
-nina omar yuki chen raj fatima pedro maria jose luis carlos sofia ahmed lena hans olga igor""".split()
+nina omar yuki chen raj fatima pedro maria jose luis carlos sofia ahmed lena hans olga
+igor""".split()
 
 GROUPS = """docker sudo wheel users developers staff admin www-data audio video plugdev games
 students editors dialout lp disk team devs ops marketing finance research sales""".split()
@@ -39,15 +40,15 @@ students editors dialout lp disk team devs ops marketing finance research sales"
 PACKAGES = """htop vim git curl nginx tmux nmap ffmpeg gimp vlc firefox chromium python3 nodejs npm
 docker.io postgresql mysql-server redis-server apache2 gcc make cmake gdb valgrind emacs nano zsh
 fish tree jq wget rsync openssh-server screen neofetch imagemagick inkscape blender audacity
-libreoffice thunderbird wireshark tcpdump iotop iftop net-tools dnsutils unzip p7zip-full build-essential
-python3-pip golang rustc php ruby perl lua5.4 sqlite3 mariadb-server fail2ban ufw cups samba
-numpy pandas flask django requests matplotlib scipy express react typescript eslint
+libreoffice thunderbird wireshark tcpdump iotop iftop net-tools dnsutils unzip p7zip-full
+build-essential python3-pip golang rustc php ruby perl lua5.4 sqlite3 mariadb-server fail2ban ufw
+cups samba numpy pandas flask django requests matplotlib scipy express react typescript eslint
 libssl-dev zlib1g-dev ripgrep fzf bat ncdu mc ranger cowsay figlet lolcat sl""".split()
 
 PROCESSES = """firefox chrome chromium nginx apache2 python python3 node java mysqld postgres redis
 sshd vim emacs code slack zoom spotify vlc gimp docker steam thunderbird gnome-shell Xorg bash zsh
-tmux screen top make gcc ffmpeg rsync wget transmission dropbox teams libreoffice evince
-myserver worker celery gunicorn cron cupsd pulseaudio""".split()
+tmux screen top make gcc ffmpeg rsync wget transmission dropbox teams libreoffice evince myserver
+worker celery gunicorn cron cupsd pulseaudio""".split()
 
 SERVICES = """nginx apache2 ssh sshd mysql mariadb postgresql redis docker cron cups bluetooth
 NetworkManager ufw fail2ban samba smbd vsftpd named dnsmasq haproxy mongodb grafana prometheus
@@ -58,27 +59,27 @@ WORDS = """error warning failed todo password hello foo bar timeout root user ad
 return class function debug null connection success critical exception fatal denied login test
 localhost port config key value name secret token update version deprecated fixme license apple
 banana linux total sum price invoice http https GET POST INFO ERROR WARN DEBUG TODO FIXME WARNING
-kernel memory disk usb session request response client server database query select include
-define struct printf malloc free stdout colour size width height north south""".split()
+kernel memory disk usb session request response client server database query select include define
+struct printf malloc free stdout colour size width height north south""".split()
 
-HOSTS = """server1 server2 web01 web02 db01 myserver example.com server.example.com host1 node1 node2
-node3 raspberrypi nas router gateway mail.example.com ftp.example.com dev staging production prod
-backup-server fileserver build01 gpu1 proxy bastion vps laptop desktop workstation printer
+HOSTS = """server1 server2 web01 web02 db01 myserver example.com server.example.com host1 node1
+node2 node3 raspberrypi nas router gateway mail.example.com ftp.example.com dev staging production
+prod backup-server fileserver build01 gpu1 proxy bastion vps laptop desktop workstation printer
 db.internal web.local nas.local pi.local cluster login.university.edu github.com google.com
 example.org example.net myhost remote box1 media media-server homeserver""".split()
 
 DIRS = """docs src photos music videos pictures downloads documents backup backups projects build
 public images data logs scripts tmp bin lib include tests test config assets static templates
-archive old new work website project myproject folder stuff files results output reports
-Downloads Documents Pictures Music Videos Desktop node_modules venv dist target vendor css js
-invoices letters recipes games books notes code repo app server client backend frontend""".split()
+archive old new work website project myproject folder stuff files results output reports Downloads
+Documents Pictures Music Videos Desktop node_modules venv dist target vendor css js invoices
+letters recipes games books notes code repo app server client backend frontend""".split()
 
-EXTENSIONS = """txt log pdf jpg png mp3 mp4 py c h cpp java js ts html css json xml csv yaml yml md sh
-conf cfg ini bak tmp zip gz o so rs go rb php pl sql tex doc docx xls xlsx odt gif svg jpeg mkv avi
-wav flac iso deb rpm dat out old swp toml lua kt swift r ipynb webp bmp tiff mov ogg""".split()
+EXTENSIONS = """txt log pdf jpg png mp3 mp4 py c h cpp java js ts html css json xml csv yaml yml md
+sh conf cfg ini bak tmp zip gz o so rs go rb php pl sql tex doc docx xls xlsx odt gif svg jpeg mkv
+avi wav flac iso deb rpm dat out old swp toml lua kt swift r ipynb webp bmp tiff mov ogg""".split()
 
-TEXTUAL = """txt txt txt txt txt md py c h cpp js html css sh conf cfg xml yaml ini log csv json sql tex
-rs go java rb php pl bak dat out toml rst tsv lst diff patch srt ts lua""".split()
+TEXTUAL = """txt txt txt txt txt md py c h cpp js html css sh conf cfg xml yaml ini log csv json
+sql tex rs go java rb php pl bak dat out toml rst tsv lst diff patch srt ts lua""".split()
 
 PATH_ROOTS = ["/var/log", "/etc", "/etc/nginx", "/home/{u}", "/home/{u}/{d}", "/tmp", "/opt", "/srv",
               "/usr/local", "/usr/share", "/var/www", "/var/www/html", "/var/lib", "/opt/{w}",

@@ -117,7 +117,8 @@ class Optimiser:
     """Muon for the ternary matrices, each on its own, and Adam for the embedding and the norms."""
 
     def __init__(self, shared, mine):
-        self.values, self.first, self.second = (shared.views(t) for t in (shared.values, shared.first, shared.second))
+        self.values = shared.views(shared.values)
+        self.first, self.second = shared.views(shared.first), shared.views(shared.second)
         self.grads = [shared.views(g) for g in shared.grads]
         self.mine = mine
         self.rows = {fused: [n for _, n in rows] for fused, (rows, _) in parts(SHAPE).items()}
@@ -151,9 +152,10 @@ class Optimiser:
 def share_of(rank, world):
     """Deals the parameters out so that the processes' updates take about equally long."""
     load, mine = [0] * world, []
-    for name, size in sorted(parameter_shapes(SHAPE).items(), key=lambda s: -torch.Size(s[1]).numel()):
+    sizes = {name: torch.Size(size).numel() for name, size in parameter_shapes(SHAPE).items()}
+    for name, size in sorted(sizes.items(), key=lambda item: -item[1]):
         target = load.index(min(load))
-        load[target] += torch.Size(size).numel() * (2 if "." in name else 1)
+        load[target] += size * (2 if "." in name else 1)
         if target == rank:
             mine.append(name)
     return mine
@@ -164,8 +166,8 @@ def rate_factor(progress, step):
 
 
 def save(options, shared, model, tokenizer):
-    torch.save({"values": shared.values, "first": shared.first, "second": shared.second, "clock": shared.clock,
-                "merges": tokenizer.merges}, options.out + ".state.part")
+    state = {name: getattr(shared, name) for name in ("values", "first", "second", "clock")}
+    torch.save(dict(state, merges=tokenizer.merges), options.out + ".state.part")
     os.replace(options.out + ".state.part", options.out + ".state")
     export(options.out, model, tokenizer, DESCRIPTION)
 
@@ -184,7 +186,8 @@ def train(rank, world, options, shared, tokenizer, barrier):
     start = int(shared.clock[1])
     generator = Generator(SEED + 1000 * start + rank, options.tldr)
     stream = batches(tokenizer, generator, random.Random(SEED + start + rank))
-    began, reported, saved, 
+    began = reported = saved = time.time()
+    losses, tokens_seen = [], 0
     before = float(shared.clock[0])
     model.quantise()
     while True:
@@ -207,7 +210,8 @@ def train(rank, world, options, shared, tokenizer, barrier):
         losses.append(float(shared.losses.sum()) / count)
         if rank == 0 and int(shared.clock[1]) % 50 == 0:
             now = time.time()
-            print(f"{shared.clock[0] / 60:6.1f} min  step {int(shared.clock[1]):6d}  loss {sum(losses) / len(losses):.4f}  "
+            print(f"{shared.clock[0] / 60:6.1f} min  step {int(shared.clock[1]):6d}  "
+                  f"loss {sum(losses) / len(losses):.4f}  "
                   f"{tokens_seen / (now - reported):6.0f} tokens/s", flush=True)
             losses, tokens_seen, reported = [], 0, now
         if rank == 0 and (rate <= 0 or time.time() - saved > SAVE_SECONDS):
@@ -242,7 +246,8 @@ def main():
     if world == 1:
         train(0, 1, options, shared, tokenizer, barrier)
     else:
-        mp.start_processes(train, (world, options, shared, tokenizer, barrier), nprocs=world, start_method="fork")
+        mp.start_processes(train, (world, options, shared, tokenizer, barrier), nprocs=world,
+                           start_method="fork")
 
 
 if __name__ == "__main__":
