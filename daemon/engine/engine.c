@@ -120,6 +120,7 @@ int engine_pack(int fd, int out_fd, int (*progress)(void *userdata, uint64_t don
     if (r == 0) r = check_shape(engine, &shape, why);
     if (r == 0) r = source_pack(engine, out_fd, progress, userdata, why);
     engine_free(engine);
+    if (r == -ENOMEM) reason_set(why, ENOMEM, "not enough memory to pack the model");
     return r;
 }
 

@@ -166,6 +166,11 @@ static PackTile *const pack_tile[N_MATRIX_LAYOUTS] = {
     [MATRIX_T2] = pack_t2,
 };
 
+/* Ternary matrices were looked at when their layout was chosen. */
+static int check_rows(const struct Packing *packing, uint32_t first, uint32_t n, Reason *why) {
+    return packing->shape->layout == MATRIX_T2 ? 0 : quant_check(packing->source, first, n, why);
+}
+
 static void pack_job(void *userdata, unsigned thread, unsigned n_threads) {
     struct Packing *packing = userdata;
     const struct Matrix *shape = packing->shape;
@@ -176,7 +181,7 @@ static void pack_job(void *userdata, unsigned thread, unsigned n_threads) {
         uint32_t first = (uint32_t)tile * TILE_ROWS;
         uint32_t n = shape->n_rows - first < TILE_ROWS ? shape->n_rows - first : TILE_ROWS;
         Reason why;
-        int expected = 0, r = quant_check(packing->source, first, n, &why);
+        int expected = 0, r = check_rows(packing, first, n, &why);
         if (r < 0) {
             if (atomic_compare_exchange_strong(&packing->result, &expected, r) && packing->why)
                 *packing->why = why;
