@@ -1,5 +1,7 @@
 #include "api/errors.h"
 
+#include <stddef.h>
+
 #include "dbus/names.h"
 
 #define CALLER "invalid_request_error" /* another request may do better */

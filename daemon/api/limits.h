@@ -11,15 +11,13 @@
 /* One user can't take the others' share. Everyone who comes over TCP is one user here: who they are
  * is known only after the headers. */
 #define HTTP_CONNECTIONS_PER_USER_MAX 64u
-/* From the first byte of a request (or from connecting) to its last: a local client sends the
+/* From connecting to the last byte of the request: a local client sends the
  * largest body in well under a second. */
 #define HTTP_RECEIVE_SEC 20u
-/* A kept-alive connection without a request. Clients' pools give up earlier. */
-#define HTTP_IDLE_SEC 120u
 /* A client that takes no byte of its answer for so long is gone or stuck, and holds a place in a
  * worker's batch. */
 #define HTTP_SEND_SEC 300u
-#define HTTP_SWEEP_SEC 1u /* granularity of the three above */
+#define HTTP_SWEEP_SEC 1u /* granularity of the two above */
 /* After accept() failed for lack of descriptors or places. */
 #define HTTP_ACCEPT_RETRY_MSEC 250u
 
@@ -50,7 +48,7 @@
 /* Bytes that wait for a slow reader before the daemon stops reading events. The worker then stops
  * at a full pipe. */
 #define STREAM_PENDING_MAX (32u << 10)
-#define RETRY_AFTER_SEC 2u /* a place in the queue is free about that soon */
+#define RETRY_AFTER "2" /* seconds, as a header: a place in the queue is free about that soon */
 
 /* ---- API keys ---- */
 #define API_KEYS_MAX 64u

@@ -1,0 +1,431 @@
+#include "api/openai-request.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "api/json-body.h"
+#include "api/limits.h"
+
+#define IN_CHAT (1u << OPENAI_CHAT)
+#define IN_COMPLETION (1u << OPENAI_COMPLETION)
+#define IN_BOTH (IN_CHAT | IN_COMPLETION)
+
+struct Reader {
+    struct OpenaiRequest *request;
+    struct OpenaiFault *fault;
+};
+
+/* One field that is understood. `option` is the row of dbus/options.h it sets, where it does. */
+struct Field {
+    const char *name;
+    unsigned in;
+    int (*read)(struct Reader *reader, const struct Field *field, JsonNode *node);
+    const char *option;
+};
+
+/* One field that is not, with the values that mean the same as its absence. */
+struct Refused {
+    const char *name;
+    unsigned in;
+    bool (*harmless)(JsonNode *node);
+};
+
+static int fail(struct Reader *reader, enum ProblemKind kind, const char *param, const char *format,
+                ...) __attribute__((format(printf, 4, 5)));
+
+static int fail(struct Reader *reader, enum ProblemKind kind, const char *param, const char *format,
+                ...) {
+    g_autofree char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_strlcpy(reader->fault->param, param, sizeof reader->fault->param);
+    return problem_set(&reader->fault->problem, kind, "%s", text);
+}
+
+static int fail_type(struct Reader *reader, const char *param, const char *expected) {
+    return fail(reader, PROBLEM_INVALID_ARGUMENT, param, "%s must be %s.", param, expected);
+}
+
+/* ---- Kinds of JSON values ---- */
+
+/* NULL unless it is a string. */
+static const char *text_of(JsonNode *node) {
+    bool is_text = JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING;
+    return is_text ? json_node_get_string(node) : NULL;
+}
+
+static bool is_boolean(JsonNode *node) {
+    return JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_BOOLEAN;
+}
+
+static bool is_integer(JsonNode *node) {
+    return JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_INT64;
+}
+
+static bool is_number(JsonNode *node) {
+    return is_integer(node) ||
+           (JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_DOUBLE);
+}
+
+/* ---- Fields that are understood ---- */
+
+static int read_model(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    const char *name = text_of(node);
+    if (!name || !*name) return fail_type(reader, field->name, "the name of a model");
+    if (strlen(name) > MODEL_NAME_MAX)
+        return fail(reader, PROBLEM_NO_SUCH_MODEL, field->name,
+                    "There is no model with this name.");
+    reader->request->model = g_strdup(name);
+    return 0;
+}
+
+static int read_n(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    gint64 n = is_integer(node) ? json_node_get_int(node) : 0;
+    if (n < 1 || n > CHOICES_MAX)
+        return fail(reader, PROBLEM_INVALID_ARGUMENT, field->name,
+                    "n must be a whole number from 1 to %u.", CHOICES_MAX);
+    reader->request->n = (unsigned)n;
+    return 0;
+}
+
+static int read_stream(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    if (!is_boolean(node)) return fail_type(reader, field->name, "true or false");
+    reader->request->stream = json_node_get_boolean(node);
+    return 0;
+}
+
+static int read_stream_options(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    if (!JSON_NODE_HOLDS_OBJECT(node)) return fail_type(reader, field->name, "an object");
+    JsonNode *usage = json_object_get_member(json_node_get_object(node), "include_usage");
+    if (!usage || json_node_is_null(usage)) return 0;
+    if (!is_boolean(usage))
+        return fail_type(reader, "stream_options.include_usage", "true or false");
+    reader->request->include_usage = json_node_get_boolean(usage);
+    return 0;
+}
+
+static int fail_option(struct Reader *reader, const struct Field *field) {
+    char range[96];
+    return fail_type(reader, field->name, options_range(field->option, range, sizeof range));
+}
+
+static int read_number(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    if (!is_number(node) || options_set_number(&reader->request->options, field->option,
+                                               json_node_get_double(node)) < 0)
+        return fail_option(reader, field);
+    return 0;
+}
+
+static int read_flag(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    if (!is_boolean(node)) return fail_option(reader, field);
+    options_set_number(&reader->request->options, field->option, json_node_get_boolean(node));
+    return 0;
+}
+
+/* OpenAI's seeds may be negative; only that different ones differ matters. */
+static int read_seed(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    if (!is_integer(node)) return fail_type(reader, field->name, "a whole number of 64 bits");
+    options_set_seed(&reader->request->options, (uint64_t)json_node_get_int(node));
+    return 0;
+}
+
+static int read_stop_text(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    const char *text = text_of(node);
+    if (!text || options_set_text(&reader->request->options, field->option, text) < 0)
+        return fail_option(reader, field);
+    return 0;
+}
+
+static int read_stop(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    if (!JSON_NODE_HOLDS_ARRAY(node)) return read_stop_text(reader, field, node);
+    JsonArray *array = json_node_get_array(node);
+    int r = 0;
+    for (guint i = 0; r == 0 && i < json_array_get_length(array); i++)
+        r = read_stop_text(reader, field, json_array_get_element(array, i));
+    return r;
+}
+
+static int read_prompt_text(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    const char *text = text_of(node);
+    if (is_number(node) || JSON_NODE_HOLDS_ARRAY(node))
+        return fail(reader, PROBLEM_NOT_SUPPORTED, field->name,
+                    "A prompt of token numbers is not supported: send text.");
+    if (!text) return fail_type(reader, field->name, "a string or an array of strings");
+    reader->request->prompts[reader->request->n_prompts++] = g_strdup(text);
+    return 0;
+}
+
+static int read_prompt(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    reader->request->prompts = g_new0(char *, CHOICES_MAX + 1);
+    if (!JSON_NODE_HOLDS_ARRAY(node)) return read_prompt_text(reader, field, node);
+    JsonArray *array = json_node_get_array(node);
+    guint n = json_array_get_length(array);
+    if (n > 0 && is_number(json_array_get_element(array, 0)))
+        return read_prompt_text(reader, field, json_array_get_element(array, 0));
+    if (n < 1 || n > CHOICES_MAX)
+        return fail(reader, PROBLEM_INVALID_ARGUMENT, field->name,
+                    "prompt must have 1 to %u texts.", CHOICES_MAX);
+    int r = 0;
+    for (guint i = 0; r == 0 && i < n; i++)
+        r = read_prompt_text(reader, field, json_array_get_element(array, i));
+    return r;
+}
+
+/* ---- Messages ---- */
+
+/* developer is what newer models of OpenAI call system. */
+static const struct {
+    const char *name, *role;
+} roles[] = {
+    {"system", "system"},
+    {"developer", "system"},
+    {"user", "user"},
+    {"assistant", "assistant"},
+};
+
+static int read_role(struct Reader *reader, JsonObject *object, size_t i, const char **ret) {
+    JsonNode *node = json_object_get_member(object, "role");
+    const char *name = node ? text_of(node) : NULL;
+    char param[64];
+    for (size_t j = 0; name && j < G_N_ELEMENTS(roles); j++) {
+        if (strcmp(name, roles[j].name) != 0) continue;
+        *ret = roles[j].role;
+        return 0;
+    }
+    snprintf(param, sizeof param, "messages[%zu].role", i);
+    return fail(reader, name ? PROBLEM_NOT_SUPPORTED : PROBLEM_INVALID_ARGUMENT, param,
+                "%s must be system, developer, user or assistant.", param);
+}
+
+static int read_part(struct Reader *reader, JsonNode *node, const char *param, GString *text) {
+    JsonObject *part = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+    JsonNode *type_node = part ? json_object_get_member(part, "type") : NULL;
+    const char *type = type_node ? text_of(type_node) : NULL;
+    if (!type)
+        return fail(reader, PROBLEM_INVALID_ARGUMENT, param,
+                    "Each part of %s must be an object with a type.", param);
+    if (strcmp(type, "text") != 0)
+        return fail(reader, PROBLEM_NOT_SUPPORTED, param, "Only parts of type text are supported.");
+    JsonNode *text_node = json_object_get_member(part, "text");
+    const char *value = text_node ? text_of(text_node) : NULL;
+    if (!value)
+        return fail(reader, PROBLEM_INVALID_ARGUMENT, param, "A part of %s lacks its text.", param);
+    if (text->len) g_string_append_c(text, '\n');
+    g_string_append(text, value);
+    return 0;
+}
+
+static int read_content(struct Reader *reader, JsonObject *object, size_t i, const char **ret) {
+    JsonNode *node = json_object_get_member(object, "content");
+    const char *plain = node ? text_of(node) : NULL;
+    char param[64];
+    snprintf(param, sizeof param, "messages[%zu].content", i);
+    if (plain) {
+        *ret = g_strdup(plain);
+        return 0;
+    }
+    if (!node || !JSON_NODE_HOLDS_ARRAY(node))
+        return fail_type(reader, param, "a string or an array of text parts");
+
+    JsonArray *parts = json_node_get_array(node);
+    GString *text = g_string_new(NULL);
+    for (guint j = 0; j < json_array_get_length(parts); j++) {
+        if (read_part(reader, json_array_get_element(parts, j), param, text) == 0) continue;
+        g_string_free(text, TRUE);
+        return -1;
+    }
+    *ret = g_string_free(text, FALSE);
+    return 0;
+}
+
+static bool is_empty(JsonNode *node);
+
+static int read_message(struct Reader *reader, JsonNode *node, size_t i) {
+    static const char *const calls[] = {"tool_calls", "function_call", "audio"};
+    struct Message *message = &reader->request->messages[i];
+    char param[64];
+    snprintf(param, sizeof param, "messages[%zu]", i);
+    if (!JSON_NODE_HOLDS_OBJECT(node)) return fail_type(reader, param, "an object");
+    JsonObject *object = json_node_get_object(node);
+    if (read_role(reader, object, i, &message->role) < 0) return -1;
+    for (size_t j = 0; j < G_N_ELEMENTS(calls); j++) {
+        JsonNode *call = json_object_get_member(object, calls[j]);
+        if (call && !is_empty(call))
+            return fail(reader, PROBLEM_NOT_SUPPORTED, param, "%s is not supported in messages.",
+                        calls[j]);
+    }
+    return read_content(reader, object, i, &message->content);
+}
+
+static int read_messages(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    JsonArray *array = JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+    size_t n = array ? json_array_get_length(array) : 0;
+    if (n < 1 || n > MESSAGES_MAX)
+        return fail(reader, PROBLEM_INVALID_ARGUMENT, field->name,
+                    "messages must be an array of 1 to %u messages.", MESSAGES_MAX);
+    reader->request->messages = g_new0(struct Message, n);
+    reader->request->n_messages = n;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = read_message(reader, json_array_get_element(array, (guint)i), i);
+    return r;
+}
+
+static const struct Field fields[] = {
+    {"model", IN_BOTH, read_model, NULL},
+    {"messages", IN_CHAT, read_messages, NULL},
+    {"prompt", IN_COMPLETION, read_prompt, NULL},
+    {"n", IN_BOTH, read_n, NULL},
+    {"stream", IN_BOTH, read_stream, NULL},
+    {"stream_options", IN_BOTH, read_stream_options, NULL},
+    {"max_tokens", IN_BOTH, read_number, "max_tokens"},
+    {"max_completion_tokens", IN_CHAT, read_number, "max_tokens"}, /* wins, being the newer name */
+    {"temperature", IN_BOTH, read_number, "temperature"},
+    {"top_p", IN_BOTH, read_number, "top_p"},
+    {"top_k", IN_BOTH, read_number, "top_k"},
+    {"min_p", IN_BOTH, read_number, "min_p"},
+    {"repeat_penalty", IN_BOTH, read_number, "repeat_penalty"},
+    {"presence_penalty", IN_BOTH, read_number, "presence_penalty"},
+    {"frequency_penalty", IN_BOTH, read_number, "frequency_penalty"},
+    {"repeat_last_n", IN_BOTH, read_number, "repeat_last_n"},
+    {"ignore_eos", IN_BOTH, read_flag, "ignore_eos"},
+    {"seed", IN_BOTH, read_seed, "seed"},
+    {"stop", IN_BOTH, read_stop, "stop"},
+};
+
+/* ---- Fields that are refused ---- */
+
+static bool is_absent(JsonNode *node) {
+    return json_node_is_null(node);
+}
+
+/* null, false, 0, "", [], {} */
+static bool is_empty(JsonNode *node) {
+    if (JSON_NODE_HOLDS_ARRAY(node)) return json_array_get_length(json_node_get_array(node)) == 0;
+    if (JSON_NODE_HOLDS_OBJECT(node)) return json_object_get_size(json_node_get_object(node)) == 0;
+    if (is_boolean(node)) return !json_node_get_boolean(node);
+    if (is_number(node)) return json_node_get_double(node) == 0;
+    return json_node_is_null(node) || !*json_node_get_string(node);
+}
+
+static bool is_absent_or_false(JsonNode *node) {
+    return json_node_is_null(node) || (is_boolean(node) && !json_node_get_boolean(node));
+}
+
+static bool is_at_most_one(JsonNode *node) {
+    return json_node_is_null(node) || (is_integer(node) && json_node_get_int(node) <= 1);
+}
+
+static bool is_none(JsonNode *node) {
+    return is_empty(node) || g_strcmp0(text_of(node), "none") == 0;
+}
+
+static bool is_text_format(JsonNode *node) {
+    if (!JSON_NODE_HOLDS_OBJECT(node)) return json_node_is_null(node);
+    JsonNode *type = json_object_get_member(json_node_get_object(node), "type");
+    return type && g_strcmp0(text_of(type), "text") == 0;
+}
+
+static bool is_text_only(JsonNode *node) {
+    if (!JSON_NODE_HOLDS_ARRAY(node)) return json_node_is_null(node);
+    JsonArray *array = json_node_get_array(node);
+    bool text = true;
+    for (guint i = 0; i < json_array_get_length(array); i++)
+        text &= g_strcmp0(text_of(json_array_get_element(array, i)), "text") == 0;
+    return text;
+}
+
+static const struct Refused refused[] = {
+    {"tools", IN_CHAT, is_empty},
+    {"tool_choice", IN_CHAT, is_none},
+    {"functions", IN_CHAT, is_empty},
+    {"function_call", IN_CHAT, is_none},
+    {"response_format", IN_BOTH, is_text_format},
+    {"json_schema", IN_BOTH, is_empty},
+    {"grammar", IN_BOTH, is_empty},
+    {"logprobs", IN_BOTH, is_absent_or_false},
+    {"top_logprobs", IN_CHAT, is_empty},
+    {"logit_bias", IN_BOTH, is_empty},
+    {"audio", IN_CHAT, is_absent},
+    {"modalities", IN_CHAT, is_text_only},
+    {"web_search_options", IN_CHAT, is_absent},
+    {"best_of", IN_COMPLETION, is_at_most_one},
+    {"echo", IN_COMPLETION, is_absent_or_false},
+    {"suffix", IN_COMPLETION, is_empty},
+};
+
+/* ---- The whole ---- */
+
+static int check_refused(struct Reader *reader, enum OpenaiKind kind, JsonObject *object) {
+    for (size_t i = 0; i < G_N_ELEMENTS(refused); i++) {
+        JsonNode *node = json_object_get_member(object, refused[i].name);
+        if (node && (refused[i].in & 1u << kind) && !refused[i].harmless(node))
+            return fail(reader, PROBLEM_NOT_SUPPORTED, refused[i].name,
+                        "This value of %s is not supported.", refused[i].name);
+    }
+    return 0;
+}
+
+static int read_fields(struct Reader *reader, enum OpenaiKind kind, JsonObject *object) {
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < G_N_ELEMENTS(fields); i++) {
+        JsonNode *node = json_object_get_member(object, fields[i].name);
+        if (node && (fields[i].in & 1u << kind) && !json_node_is_null(node))
+            r = fields[i].read(reader, &fields[i], node);
+    }
+    return r;
+}
+
+static int check_complete(struct Reader *reader, enum OpenaiKind kind) {
+    const struct OpenaiRequest *request = reader->request;
+    if (!request->model)
+        return fail(reader, PROBLEM_INVALID_ARGUMENT, "model",
+                    "model is missing: name a model, or \"default\".");
+    if (kind == OPENAI_CHAT && !request->messages)
+        return fail(reader, PROBLEM_INVALID_ARGUMENT, "messages", "messages is missing.");
+    if (kind == OPENAI_COMPLETION && !request->prompts)
+        return fail(reader, PROBLEM_INVALID_ARGUMENT, "prompt", "prompt is missing.");
+    if (kind == OPENAI_COMPLETION && request->n_prompts * request->n > CHOICES_MAX)
+        return fail(reader, PROBLEM_INVALID_ARGUMENT, "n",
+                    "n answers to each prompt are more than %u together.", CHOICES_MAX);
+    return 0;
+}
+
+static int read_root(struct Reader *reader, enum OpenaiKind kind, JsonNode *root) {
+    if (!JSON_NODE_HOLDS_OBJECT(root))
+        return fail(reader, PROBLEM_INVALID_ARGUMENT, "", "The body must be a JSON object.");
+    JsonObject *object = json_node_get_object(root);
+    if (check_refused(reader, kind, object) < 0) return -1;
+    if (read_fields(reader, kind, object) < 0) return -1;
+    return check_complete(reader, kind);
+}
+
+int openai_request_parse(enum OpenaiKind kind, const char *body, size_t size,
+                         struct OpenaiRequest *ret, struct OpenaiFault *fault) {
+    struct OpenaiRequest request = {.n = 1};
+    struct Reader reader = {.request = &request, .fault = fault};
+    *fault = (struct OpenaiFault){0};
+    JsonNode *root = json_body_parse(body, size, &fault->problem);
+    if (!root) return -1;
+
+    options_init(&request.options);
+    int r = read_root(&reader, kind, root);
+    json_node_unref(root);
+    if (r < 0)
+        openai_request_done(&request);
+    else
+        *ret = request;
+    return r;
+}
+
+void openai_request_done(struct OpenaiRequest *request) {
+    for (size_t i = 0; i < request->n_messages; i++) g_free((char *)request->messages[i].content);
+    g_free(request->messages);
+    g_strfreev(request->prompts);
+    g_free(request->model);
+    options_done(&request->options);
+    *request = (struct OpenaiRequest){0};
+}

@@ -1,0 +1,45 @@
+/*
+ * The JSON of POST /v1/chat/completions and /v1/completions, read into what the service
+ * understands. One table of fields: those that are understood, and those that would silently
+ * change the meaning of an answer if they were ignored, which are refused ("not supported"). Any
+ * other field is ignored, and null is the same as absent.
+ *
+ *     both:        model, stream, stream_options.include_usage, n (1 to 8), max_tokens,
+ *                  temperature, top_p, seed, stop, presence_penalty, frequency_penalty,
+ *                  top_k, min_p, repeat_penalty, repeat_last_n, ignore_eos
+ *     chat:        messages (roles system, developer, user, assistant; content is a string, or an
+ *                  array of text parts, which are joined with newlines), max_completion_tokens
+ *     completions: prompt (a string or up to 8 of them)
+ *
+ * At most 8 answers are given to one request: n for each prompt.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "service/service.h"
+
+enum OpenaiKind { OPENAI_CHAT, OPENAI_COMPLETION };
+
+struct OpenaiRequest {
+    char *model;              /* as the caller wrote it */
+    struct Message *messages; /* of a chat; strings owned */
+    size_t n_messages;
+    char **prompts; /* of a completion; NULL-terminated */
+    size_t n_prompts;
+    unsigned n; /* answers to each prompt */
+    bool stream, include_usage;
+    struct GenerateOptions options;
+};
+
+/* `param` names the field at fault, or is empty. */
+struct OpenaiFault {
+    Problem problem;
+    char param[96];
+};
+
+/* Returns -1 with `fault` filled. openai_request_done() what was read. */
+int openai_request_parse(enum OpenaiKind kind, const char *body, size_t size,
+                         struct OpenaiRequest *ret, struct OpenaiFault *fault);
+void openai_request_done(struct OpenaiRequest *request);

@@ -1,0 +1,223 @@
+/* Requests in OpenAI's dialect: what is understood, what is refused and which field is blamed. */
+#include "api/openai-request.h"
+
+#include "api/limits.h"
+#include "test.h"
+
+#include <glib.h>
+
+#define MESSAGES "\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
+#define PROMPT "\"model\":\"m\",\"prompt\":\"hi\""
+
+static int parse(enum OpenaiKind kind, const char *body, struct OpenaiRequest *request,
+                 struct OpenaiFault *fault) {
+    return openai_request_parse(kind, body, strlen(body), request, fault);
+}
+
+static void reads_chat(void) {
+    struct OpenaiRequest request;
+    struct OpenaiFault fault;
+    REQUIRE(parse(OPENAI_CHAT,
+                  "{\"model\":\"m\",\"messages\":["
+                  "{\"role\":\"developer\",\"content\":\"be kind\",\"name\":\"boss\"},"
+                  "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},"
+                  "{\"type\":\"text\",\"text\":\"b\"}]},"
+                  "{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":null},"
+                  "{\"role\":\"user\",\"content\":[]}],"
+                  "\"n\":3,\"stream\":true,\"stream_options\":{\"include_usage\":true},"
+                  "\"max_tokens\":5,\"max_completion_tokens\":9,\"temperature\":1,\"top_p\":0.5,"
+                  "\"seed\":-1,\"stop\":[\"x\",\"\\n\"],\"presence_penalty\":-2,"
+                  "\"frequency_penalty\":2,\"top_k\":7,\"min_p\":0.25,\"repeat_penalty\":1.5,"
+                  "\"repeat_last_n\":3,\"ignore_eos\":true,\"user\":\"u\",\"metadata\":{\"a\":[1]},"
+                  "\"store\":false,\"logit_bias\":{},\"tools\":[],\"tool_choice\":\"none\","
+                  "\"response_format\":{\"type\":\"text\"},\"logprobs\":false,"
+                  "\"modalities\":[\"text\"],\"unheard_of\":{\"x\":1}}",
+                  &request, &fault) == 0);
+    CHECK_STR(request.model, "m");
+    CHECK_INT(request.n_messages, 4);
+    CHECK_STR(request.messages[0].role, "system");
+    CHECK_STR(request.messages[1].content, "a\nb");
+    CHECK_STR(request.messages[2].content, "");
+    CHECK_STR(request.messages[3].content, "");
+    CHECK_INT(request.n, 3);
+    CHECK(request.stream);
+    CHECK(request.include_usage);
+    CHECK_INT(request.options.max_tokens, 9);
+    CHECK_NEAR(request.options.temperature, 1, 0);
+    CHECK_NEAR(request.options.top_p, 0.5, 0);
+    CHECK(request.options.seed == UINT64_MAX);
+    CHECK_STR(request.options.stop[1], "\n");
+    CHECK_NEAR(request.options.presence_penalty, -2, 0);
+    CHECK_NEAR(request.options.frequency_penalty, 2, 0);
+    CHECK_INT(request.options.top_k, 7);
+    CHECK_NEAR(request.options.min_p, 0.25, 0);
+    CHECK_NEAR(request.options.repeat_penalty, 1.5, 0);
+    CHECK_INT(request.options.repeat_last_n, 3);
+    CHECK(request.options.ignore_eos);
+    openai_request_done(&request);
+}
+
+static void reads_completion(void) {
+    struct OpenaiRequest request;
+    struct OpenaiFault fault;
+    REQUIRE(parse(OPENAI_COMPLETION,
+                  "{\"model\":\"m\",\"prompt\":[\"a\",\"\"],\"n\":4,\"stop\":\"x\",\"best_of\":1,"
+                  "\"echo\":false,\"suffix\":null,\"logprobs\":null,\"temperature\":null}",
+                  &request, &fault) == 0);
+    CHECK_INT(request.n_prompts, 2);
+    CHECK_STR(request.prompts[1], "");
+    CHECK_STR(request.options.stop[0], "x");
+    CHECK(!options_is_set(&request.options, "temperature"));
+    CHECK_NEAR(request.options.temperature, 0.8, 0); /* D-Bus's default, not OpenAI's */
+    openai_request_done(&request);
+}
+
+struct Bad {
+    enum OpenaiKind kind;
+    const char *body, *param;
+    enum ProblemKind problem;
+};
+
+static void check_bad(const struct Bad *bad, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        struct OpenaiRequest request;
+        struct OpenaiFault fault;
+        if (parse(bad[i].kind, bad[i].body, &request, &fault) == 0) {
+            test_fail(__FILE__, __LINE__, "accepted: %s", bad[i].body);
+            openai_request_done(&request);
+            continue;
+        }
+        if (strcmp(fault.param, bad[i].param) != 0 || fault.problem.kind != bad[i].problem ||
+            !fault.problem.text[0])
+            test_fail(__FILE__, __LINE__, "%s: %s (%d) \"%s\"", bad[i].body, fault.param,
+                      (int)fault.problem.kind, fault.problem.text);
+    }
+}
+
+#define WRONG PROBLEM_INVALID_ARGUMENT
+#define CHAT(body, param)                                                                          \
+    { OPENAI_CHAT, "{" MESSAGES "," body "}", param, WRONG }
+#define COMPLETION(body, param)                                                                    \
+    { OPENAI_COMPLETION, "{" PROMPT "," body "}", param, WRONG }
+#define MESSAGE(body, param)                                                                       \
+    { OPENAI_CHAT, "{\"model\":\"m\",\"messages\":[" body "]}", param, WRONG }
+
+static void blames_the_field(void) {
+    static const struct Bad bad[] = {
+        {OPENAI_CHAT, "[]", "", WRONG},
+        {OPENAI_CHAT, "{]", "", WRONG},
+        {OPENAI_CHAT, "null", "", WRONG},
+        {OPENAI_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":\"\"}]}", "model", WRONG},
+        {OPENAI_CHAT, "{\"model\":\"m\"}", "messages", WRONG},
+        {OPENAI_CHAT, "{\"model\":\"m\",\"messages\":null}", "messages", WRONG},
+        {OPENAI_CHAT, "{\"model\":\"m\",\"messages\":\"hi\"}", "messages", WRONG},
+        {OPENAI_CHAT, "{\"model\":7,\"messages\":[]}", "model", WRONG},
+        {OPENAI_CHAT, "{\"model\":\"\",\"messages\":[]}", "model", WRONG},
+        {OPENAI_COMPLETION, "{\"model\":\"m\"}", "prompt", WRONG},
+        {OPENAI_COMPLETION, "{\"model\":\"m\",\"prompt\":[]}", "prompt", WRONG},
+        {OPENAI_COMPLETION, "{\"model\":\"m\",\"prompt\":{}}", "prompt", WRONG},
+        {OPENAI_COMPLETION, "{\"model\":\"m\",\"prompt\":true}", "prompt", WRONG},
+        {OPENAI_COMPLETION, "{\"model\":\"m\",\"prompt\":[\"a\",null]}", "prompt", WRONG},
+        {OPENAI_COMPLETION,
+         "{\"model\":\"m\",\"prompt\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]}",
+         "prompt", WRONG},
+        {OPENAI_COMPLETION, "{\"model\":\"m\",\"prompt\":[\"1\",\"2\",\"3\"],\"n\":3}", "n", WRONG},
+        MESSAGE("", "messages"),
+        MESSAGE("1", "messages[0]"),
+        MESSAGE("{}", "messages[0].role"),
+        MESSAGE("{\"role\":null,\"content\":\"\"}", "messages[0].role"),
+        MESSAGE("{\"role\":\"user\"}", "messages[0].content"),
+        MESSAGE("{\"role\":\"user\",\"content\":null}", "messages[0].content"),
+        MESSAGE("{\"role\":\"user\",\"content\":1}", "messages[0].content"),
+        MESSAGE("{\"role\":\"user\",\"content\":\"\"},{\"role\":\"user\",\"content\":{}}",
+                "messages[1].content"),
+        MESSAGE("{\"role\":\"user\",\"content\":[\"x\"]}", "messages[0].content"),
+        MESSAGE("{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}", "messages[0].content"),
+        CHAT("\"n\":0", "n"),
+        CHAT("\"n\":9", "n"),
+        CHAT("\"n\":1.5", "n"),
+        CHAT("\"n\":\"1\"", "n"),
+        CHAT("\"stream\":1", "stream"),
+        CHAT("\"stream\":\"true\"", "stream"),
+        CHAT("\"stream_options\":true", "stream_options"),
+        CHAT("\"stream_options\":{\"include_usage\":1}", "stream_options.include_usage"),
+        CHAT("\"max_tokens\":0", "max_tokens"),
+        CHAT("\"max_tokens\":-1", "max_tokens"),
+        CHAT("\"max_tokens\":1.5", "max_tokens"),
+        CHAT("\"max_tokens\":4294967296", "max_tokens"),
+        CHAT("\"max_tokens\":99999999999999999999", "max_tokens"),
+        CHAT("\"max_completion_tokens\":0", "max_completion_tokens"),
+        CHAT("\"temperature\":2.1", "temperature"),
+        CHAT("\"temperature\":-0.1", "temperature"),
+        CHAT("\"temperature\":1e999", "temperature"),
+        CHAT("\"temperature\":true", "temperature"),
+        CHAT("\"temperature\":\"hot\"", "temperature"),
+        CHAT("\"temperature\":[1]", "temperature"),
+        CHAT("\"top_p\":1.01", "top_p"),
+        CHAT("\"presence_penalty\":3", "presence_penalty"),
+        CHAT("\"seed\":1.5", "seed"),
+        CHAT("\"seed\":\"1\"", "seed"),
+        CHAT("\"stop\":1", "stop"),
+        CHAT("\"stop\":\"\"", "stop"),
+        CHAT("\"stop\":[\"a\",1]", "stop"),
+        CHAT("\"stop\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]", "stop"),
+        CHAT("\"ignore_eos\":1", "ignore_eos"),
+        COMPLETION("\"top_k\":-1", "top_k"),
+    };
+    check_bad(bad, G_N_ELEMENTS(bad));
+}
+
+#define NOT_CHAT(body, param)                                                                      \
+    { OPENAI_CHAT, "{" MESSAGES "," body "}", param, PROBLEM_NOT_SUPPORTED }
+#define NOT_COMPLETION(body, param)                                                                \
+    { OPENAI_COMPLETION, "{" PROMPT "," body "}", param, PROBLEM_NOT_SUPPORTED }
+#define NOT_MESSAGE(body, param)                                                                   \
+    { OPENAI_CHAT, "{\"model\":\"m\",\"messages\":[" body "]}", param, PROBLEM_NOT_SUPPORTED }
+
+static void refuses_what_it_lacks(void) {
+    static const struct Bad bad[] = {
+        NOT_CHAT("\"tools\":[{\"type\":\"function\"}]", "tools"),
+        NOT_CHAT("\"tool_choice\":\"auto\"", "tool_choice"),
+        NOT_CHAT("\"functions\":[{}]", "functions"),
+        NOT_CHAT("\"response_format\":{\"type\":\"json_object\"}", "response_format"),
+        NOT_CHAT("\"response_format\":\"text\"", "response_format"),
+        NOT_CHAT("\"response_format\":{}", "response_format"),
+        NOT_CHAT("\"logprobs\":true", "logprobs"),
+        NOT_CHAT("\"logprobs\":0", "logprobs"),
+        NOT_CHAT("\"top_logprobs\":2", "top_logprobs"),
+        NOT_CHAT("\"logit_bias\":{\"5\":1}", "logit_bias"),
+        NOT_CHAT("\"audio\":{}", "audio"),
+        NOT_CHAT("\"modalities\":[\"text\",\"audio\"]", "modalities"),
+        NOT_CHAT("\"grammar\":\"root ::= x\"", "grammar"),
+        NOT_COMPLETION("\"best_of\":2", "best_of"),
+        NOT_COMPLETION("\"echo\":true", "echo"),
+        NOT_COMPLETION("\"suffix\":\"x\"", "suffix"),
+        NOT_COMPLETION("\"logprobs\":5", "logprobs"),
+        {OPENAI_COMPLETION, "{\"model\":\"m\",\"prompt\":[1,2]}", "prompt", PROBLEM_NOT_SUPPORTED},
+        {OPENAI_COMPLETION, "{\"model\":\"m\",\"prompt\":[[1]]}", "prompt", PROBLEM_NOT_SUPPORTED},
+        NOT_MESSAGE("{\"role\":\"tool\",\"content\":\"\"}", "messages[0].role"),
+        NOT_MESSAGE("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}",
+                    "messages[0].content"),
+        NOT_MESSAGE("{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{}]}", "messages[0]"),
+    };
+    check_bad(bad, G_N_ELEMENTS(bad));
+}
+
+static void limits_messages(void) {
+    g_autoptr(GString) body = g_string_new("{\"model\":\"m\",\"messages\":[");
+    struct OpenaiRequest request;
+    struct OpenaiFault fault;
+    for (size_t i = 0; i <= MESSAGES_MAX; i++)
+        g_string_append(body, "{\"role\":\"user\",\"content\":\"x\"},");
+    body->str[body->len - 1] = ']';
+    g_string_append_c(body, '}');
+    CHECK(parse(OPENAI_CHAT, body->str, &request, &fault) < 0);
+    CHECK_STR(fault.param, "messages");
+}
+
+int main(void) {
+    return TEST_MAIN({"reads-chat", reads_chat}, {"reads-completion", reads_completion},
+                     {"blames-the-field", blames_the_field},
+                     {"refuses-what-it-lacks", refuses_what_it_lacks},
+                     {"limits-messages", limits_messages});
+}
