@@ -64,10 +64,11 @@ static int bus_open(bool user, sd_bus **ret) {
 
 static int say_not_there(bool user, int r) {
     const char *bus = user ? _("session bus") : _("system bus");
-    const char *hint =
-        user ? _("Start it with \"ryzen-llmd --user\", or leave out --user to use the system's.")
+    g_autofree char *hint = g_strdup_printf(
+        user ? _("Start it with \"%s --user\", or leave out --user to use the system's.")
              : _("Start it with \"sudo systemctl start ryzen-llmd\", or for yourself alone with "
-                 "\"ryzen-llmd --user\".");
+                 "\"%s --user\"."),
+        DAEMON_PATH);
     if (r == -ENXIO)
         failure_hint(hint, _("The ryzen-llm service is not on the %s."), bus);
     else

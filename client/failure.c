@@ -32,8 +32,7 @@ static const struct Hint {
     {"org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",
      N_("Run it from an active desktop or console session, or with sudo.")},
     {"org.freedesktop.DBus.Error.ServiceUnknown",
-     N_("Start the service: \"sudo systemctl start ryzen-llmd\", or \"ryzen-llmd --user\" for "
-        "yourself alone.")},
+     N_("It has just ended: start it with \"sudo systemctl start ryzen-llmd\".")},
     {"org.freedesktop.DBus.Error.NoReply",
      N_("The service ended before it answered; \"journalctl -u ryzen-llmd\" may say why.")},
 };

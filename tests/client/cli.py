@@ -528,7 +528,7 @@ def test_which_bus():
 
 def test_no_service():
     expect(run("models", env=environment(DBUS_SESSION_BUS_ADDRESS=empty_bus.address)), 1, "",
-           "not on the session bus.\nStart it with \"ryzen-llmd --user\"")
+           "not on the session bus.\nStart it with")
 
 
 def test_service_ends():
