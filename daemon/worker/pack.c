@@ -3,9 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,55 +26,59 @@
 
 struct Pack {
     const struct PackOptions *options;
-    int fd; /* the GGUF file */
+    int signal_fd; /* readable: asked to leave */
+    int fd;        /* the GGUF file */
     uint64_t size;
     AtomicFile packed;
     uint64_t packed_done; /* of the progress: what packing counted */
     gint64 told_usec;     /* when progress was written last */
 };
 
-static volatile sig_atomic_t terminated;
-
-static void handle_terminate(int signal_number) {
-    terminated = 1;
-}
-
 /* ---- stdout ---- */
 
-static int lines_write(const GString *lines) {
-    gsize n_written = 0;
+static bool is_terminated(const struct Pack *self) {
+    struct pollfd signal = {.fd = self->signal_fd, .events = POLLIN};
+    return poll(&signal, 1, 0) > 0;
+}
 
-    while (n_written < lines->len) {
-        gssize n = write(STDOUT_FILENO, lines->str + n_written, lines->len - n_written);
-        if (n >= 0)
-            n_written += (gsize)n;
-        else if (errno != EINTR || terminated)
-            return -errno;
-    }
-    return 0;
+/* Waits until stdout takes a line; a signal ends the waiting. */
+static int stdout_wait(const struct Pack *self) {
+    struct pollfd polls[] = {
+        {.fd = STDOUT_FILENO, .events = POLLOUT},
+        {.fd = self->signal_fd, .events = POLLIN},
+    };
+    while (poll(polls, G_N_ELEMENTS(polls), -1) < 0)
+        if (errno != EINTR) return -errno;
+    return polls[0].revents ? 0 : -ECANCELED;
+}
+
+/* One line: a pipe that can be written to takes it whole. */
+static int line_write(const struct Pack *self, const GString *line) {
+    int r = stdout_wait(self);
+    if (r < 0) return r;
+    return write(STDOUT_FILENO, line->str, line->len) < 0 ? -errno : 0;
 }
 
 static int progress_tell(struct Pack *self, uint64_t done, uint64_t total) {
     gint64 now_usec = g_get_monotonic_time();
-    if (terminated) return -ECANCELED;
+    if (is_terminated(self)) return -ECANCELED;
     if (now_usec - self->told_usec < PROGRESS_USEC && done < total) return 0;
 
     GString *lines = g_string_new(NULL);
     event_progress(lines, "pack", done, total);
-    int r = lines_write(lines);
+    int r = line_write(self, lines);
     g_string_free(lines, TRUE);
     self->told_usec = now_usec;
     return r < 0 ? -ECANCELED : 0;
 }
 
-static int done_tell(int r, const struct Failure *failure) {
+static void done_tell(const struct Pack *self, int r, const struct Failure *failure) {
     const char *finish_reason = r >= 0 ? "stop" : r == -ECANCELED ? "cancelled" : "error";
     GString *lines = g_string_new(NULL);
 
     event_done(lines, finish_reason, NULL, NULL, r >= 0 || r == -ECANCELED ? NULL : failure);
-    int written = lines_write(lines);
+    line_write(self, lines);
     g_string_free(lines, TRUE);
-    return written;
 }
 
 /* ---- The steps ---- */
@@ -178,14 +186,23 @@ static void failure_judge(struct Failure *failure, int r, const Reason *why) {
         if (r == of_file[i]) failure->name = ERROR_BAD_MODEL;
 }
 
+/* From here on SIGTERM and SIGINT only make a descriptor readable, in all threads. */
+static int signals_open(void) {
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    return signalfd(-1, &signals, SFD_CLOEXEC);
+}
+
 int pack_run(const struct PackOptions *options) {
-    struct Pack self = {.options = options, .fd = -1, .packed = ATOMIC_FILE_NONE};
-    const struct sigaction on_terminate = {.sa_handler = handle_terminate};
+    struct Pack self = {
+        .options = options, .signal_fd = signals_open(), .fd = -1, .packed = ATOMIC_FILE_NONE};
     struct Failure failure = {NULL};
     Reason why = {""};
 
-    sigaction(SIGTERM, &on_terminate, NULL); /* no SA_RESTART: a blocked write() must return */
-    sigaction(SIGINT, &on_terminate, NULL);
     int r = pack(&self, &why);
     atomic_file_done(&self.packed);
     if (self.fd >= 0) close(self.fd);
@@ -194,6 +211,7 @@ int pack_run(const struct PackOptions *options) {
         log_message(r == -ECANCELED ? LOG_INFO : LOG_ERR, "Cannot pack %s: %s", options->model,
                     failure.message);
     }
-    done_tell(r, &failure);
+    done_tell(&self, r, &failure);
+    close(self.signal_fd);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

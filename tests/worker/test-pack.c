@@ -1,0 +1,274 @@
+/* Installing a model: what --pack leaves behind, and what it says when it cannot. */
+#include "test.h"
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <json-glib/json-glib.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../engine/tiny-model.h"
+#include "dbus/names.h"
+#include "engine/quant.h"
+#include "events.h"
+#include "talk.h"
+#include "worker-process.h"
+
+/* A small transformer, at the path of the worker's model. */
+static void tiny_write(const struct WorkerProcess *worker) {
+    const struct TinyShape shape = {
+        .architecture = "llama",
+        .n_layers = 2,
+        .n_embd = 64,
+        .n_heads = 4,
+        .n_kv_heads = 2,
+        .head_size = 16,
+        .n_ff = 128,
+        .n_vocab = 64,
+        .n_rot = 16,
+        .n_ctx = 256,
+        .type = QUANT_F16,
+    };
+    struct TinyModel *model = tiny_model_new(&shape);
+    g_autofree char *bytes = NULL;
+    int fd = tiny_model_fd(model);
+    off_t size = lseek(fd, 0, SEEK_END);
+
+    bytes = g_malloc((gsize)size);
+    CHECK_INT(pread(fd, bytes, (size_t)size, 0), size);
+    CHECK(g_file_set_contents(worker->model, bytes, size, NULL));
+    close(fd);
+    tiny_model_free(model);
+}
+
+/* Runs --pack with its events into `events`; returns the process. */
+static pid_t pack_begin(const struct WorkerProcess *worker, struct Events *events, int *ret_fd) {
+    const char *const arguments[] = {"--pack",          "--model", worker->model, "--output",
+                                     worker->directory, "--name",  "tiny",        NULL};
+    events_open(events, 0, ret_fd);
+    return worker_run_program(arguments, *ret_fd);
+}
+
+static int pack(const struct WorkerProcess *worker, struct Events *events) {
+    int fd, status;
+    pid_t pid = pack_begin(worker, events, &fd);
+
+    close(fd);
+    while (events_next(events)) {
+    }
+    waitpid(pid, &status, 0);
+    CHECK_INT(events->n_bad, 0);
+    CHECK_INT(events->n_done, 1);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool has_file(const struct WorkerProcess *worker, const char *name) {
+    g_autofree char *path = g_build_filename(worker->directory, name, NULL);
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+static void check_nothing_left(const struct WorkerProcess *worker) {
+    GDir *directory = g_dir_open(worker->directory, 0, NULL);
+    const char *name;
+    while ((name = g_dir_read_name(directory)))
+        if (strcmp(name, "model.gguf") != 0 && strcmp(name, "socket") != 0 &&
+            strcmp(name, "notify") != 0)
+            test_fail(__FILE__, __LINE__, "%s is left", name);
+    g_dir_close(directory);
+}
+
+static void manifest_check(const struct WorkerProcess *worker) {
+    g_autofree char *path = g_build_filename(worker->directory, "manifest.json", NULL);
+    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autofree char *model = NULL;
+    gsize size = 0;
+
+    REQUIRE(json_parser_load_from_file(parser, path, NULL));
+    JsonObject *manifest = json_node_get_object(json_parser_get_root(parser));
+    REQUIRE(g_file_get_contents(worker->model, &model, &size, NULL));
+    g_autofree char *digest =
+        g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)model, size);
+    CHECK_STR(json_object_get_string_member(manifest, "name"), "tiny");
+    CHECK_STR(json_object_get_string_member(manifest, "title"), "tiny");
+    CHECK_STR(json_object_get_string_member(manifest, "architecture"), "llama");
+    CHECK_STR(json_object_get_string_member(manifest, "family"), "transformer");
+    CHECK_STR(json_object_get_string_member(manifest, "weights"), "F16");
+    CHECK_STR(json_object_get_string_member(manifest, "digest"), digest);
+    CHECK_STR(json_object_get_string_member(manifest, "chat_template"), "");
+    CHECK_INT(json_object_get_int_member(manifest, "size"), size);
+    CHECK_INT(json_object_get_int_member(manifest, "context_length"), 256);
+    CHECK_INT(json_object_get_int_member(manifest, "vocabulary_size"), 64);
+    CHECK(json_object_get_int_member(manifest, "parameters") > 0);
+    CHECK(json_object_get_int_member(manifest, "weight_bytes") > 0);
+    CHECK(!json_object_get_boolean_member(manifest, "can_chat"));
+    JsonObject *packed = json_object_get_object_member(manifest, "packed");
+    CHECK(*json_object_get_string_member(packed, "tier"));
+    CHECK(json_object_get_int_member(packed, "bytes") > 0);
+}
+
+/* What the worker answers to "abc" when it is started on the whole directory; what it said on
+ * stderr. */
+static char *serve(struct WorkerProcess *worker, char **ret_said) {
+    const char *const arguments[] = {"--model", worker->directory, NULL}; /* the last one counts */
+    struct Talk talk;
+
+    worker_start(worker, arguments);
+    sd_bus *bus = worker_connect(worker);
+    sd_bus_message *message = talk_begin(bus, 1);
+    PROMPT(message, "a{sv}a{sv}", 1, "text", "s", "abc", 3, "max_tokens", "u", 30, "temperature",
+           "d", 0.0, "ignore_eos", "b", 1);
+    talk_send(bus, message, &talk, 0);
+    talk_finish(bus, &talk);
+    CHECK_STR(talk.answer.finish_reason, "length");
+    char *text = g_strdup(talk.events.text->str);
+    talk_clear(&talk);
+    sd_bus_unref(bus);
+    kill(worker->pid, SIGTERM);
+    CHECK_INT(worker_wait(worker), 0);
+    *ret_said = worker_stderr(worker);
+    return text;
+}
+
+static void packed_and_served(void) {
+    struct WorkerProcess worker;
+    struct Events events;
+    g_autofree char *said_raw = NULL, *said_packed = NULL, *said_stale = NULL;
+    worker_prepare(&worker, NULL);
+    tiny_write(&worker);
+
+    g_autofree char *raw = serve(&worker, &said_raw);
+    CHECK(!strstr(said_raw, "Not using"));
+    CHECK_INT(pack(&worker, &events), 0);
+    CHECK_STR(events_finish_reason(&events), "stop");
+    CHECK(events.n_progress > 0);
+    events_clear(&events);
+    CHECK(has_file(&worker, "packed.bin"));
+    CHECK(!has_file(&worker, ".packed.bin.new"));
+    CHECK(!has_file(&worker, ".manifest.json.new"));
+    manifest_check(&worker);
+
+    g_autofree char *packed = serve(&worker, &said_packed);
+    CHECK_STR(packed, raw);
+    CHECK(!strstr(said_packed, "Not using"));
+
+    /* a packed file of another day: the GGUF file is there still */
+    g_autofree char *path = g_build_filename(worker.directory, "packed.bin", NULL);
+    CHECK(g_file_set_contents(path, "RLLMPAK\0what is this?", 21, NULL));
+    g_autofree char *stale = serve(&worker, &said_stale);
+    CHECK_STR(stale, raw);
+    CHECK(strstr(said_stale, "Not using"));
+    worker_clear(&worker);
+}
+
+static void packed_again(void) {
+    struct WorkerProcess worker;
+    struct Events events;
+    worker_prepare(&worker, NULL);
+    tiny_write(&worker);
+
+    for (int i = 0; i < 2; i++) {
+        g_autofree char *rest = g_build_filename(worker.directory, ".packed.bin.new", NULL);
+        CHECK(g_file_set_contents(rest, "what an interrupted one left", -1, NULL));
+        CHECK_INT(pack(&worker, &events), 0);
+        events_clear(&events);
+        CHECK(!has_file(&worker, ".packed.bin.new"));
+        manifest_check(&worker);
+    }
+    worker_clear(&worker);
+}
+
+static void check_bad(const struct WorkerProcess *worker, const char *name, const char *part) {
+    struct Events events;
+
+    CHECK_INT(pack(worker, &events), 1);
+    CHECK_STR(events_finish_reason(&events), "error");
+    CHECK_STR(events_error_name(&events), name);
+    if (!strstr(events_error_message(&events), part))
+        test_fail(__FILE__, __LINE__, "\"%s\" lacks \"%s\"", events_error_message(&events), part);
+    check_nothing_left(worker);
+    events_clear(&events);
+}
+
+static void bad_files(void) {
+    struct WorkerProcess worker;
+    worker_prepare(&worker, NULL);
+
+    check_bad(&worker, ERROR_FAILED, "No such file");
+    CHECK(g_file_set_contents(worker.model, "", 0, NULL));
+    check_bad(&worker, ERROR_BAD_MODEL, "");
+    CHECK(
+        g_file_set_contents(worker.model, "These are no weights, and this is no GGUF.", -1, NULL));
+    check_bad(&worker, ERROR_BAD_MODEL, "GGUF");
+    tiny_write(&worker);
+    GStatBuf status;
+    g_stat(worker.model, &status);
+    static const int parts[] = {10, 30, 50, 90, 99};
+    for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+        tiny_write(&worker);
+        CHECK_INT(truncate(worker.model, status.st_size * parts[i] / 100), 0);
+        check_bad(&worker, ERROR_BAD_MODEL, "");
+    }
+    g_unlink(worker.model);
+    CHECK_INT(g_mkdir(worker.model, 0700), 0);
+    check_bad(&worker, ERROR_BAD_MODEL, "not a regular file");
+    g_rmdir(worker.model);
+    CHECK_INT(mkfifo(worker.model, 0600), 0);
+    check_bad(&worker, ERROR_BAD_MODEL, "not a regular file");
+    worker_clear(&worker);
+}
+
+/* Nobody listens any more: there is no use in going on. */
+static void reader_gone(void) {
+    struct WorkerProcess worker;
+    int fds[2], status;
+    worker_prepare(&worker, NULL);
+    tiny_write(&worker);
+    const char *const arguments[] = {"--pack",   "--model",        worker.model,
+                                     "--output", worker.directory, NULL};
+
+    CHECK_INT(pipe2(fds, O_CLOEXEC), 0);
+    close(fds[0]);
+    pid_t pid = worker_run_program(arguments, fds[1]);
+    close(fds[1]);
+    waitpid(pid, &status, 0);
+    CHECK(WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), 1);
+    check_nothing_left(&worker);
+    worker_clear(&worker);
+}
+
+/* Even while it waits for a reader that does not read. */
+static void terminated(void) {
+    struct WorkerProcess worker;
+    struct Events events;
+    int fd, status;
+    worker_prepare(&worker, NULL);
+    tiny_write(&worker);
+
+    events_open(&events, 4096, &fd);
+    char full[4096] = "";
+    CHECK_INT(write(fd, full, sizeof full), sizeof full);
+    const char *const arguments[] = {"--pack",   "--model",        worker.model,
+                                     "--output", worker.directory, NULL};
+    pid_t pid = worker_run_program(arguments, fd);
+    close(fd);
+    while (!has_file(&worker, ".packed.bin.new")) g_thread_yield();
+    kill(pid, SIGTERM);
+    waitpid(pid, &status, 0);
+    CHECK(WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), 1);
+    check_nothing_left(&worker);
+    events_clear(&events);
+    worker_clear(&worker);
+}
+
+int main(void) {
+    signal(SIGPIPE, SIG_IGN);
+    if (!worker_program()) return 77;
+    return TEST_MAIN({"packed and served", packed_and_served}, {"packed again", packed_again},
+                     {"bad files", bad_files}, {"reader gone", reader_gone},
+                     {"terminated", terminated});
+}

@@ -1,0 +1,487 @@
+/* The scheduler in one process, with a fake model: who computes when, and that it changes nothing.
+ */
+#include "test.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/tokenizer.h"
+#include "events.h"
+#include "fake-model.h"
+#include "worker/embedding.h"
+#include "worker/generation.h"
+#include "worker/limits.h"
+#include "worker/scheduler.h"
+
+/* ---- A scheduler that is loaded ---- */
+
+static int open_model(void *userdata, Engine **ret, Reason *why) {
+    const struct FakeModel *model = userdata;
+    const struct EngineOptions options = {.n_threads = 1, .max_tokens = STEP_TOKENS_MAX};
+    int fd = fake_model_open(model);
+    int r = engine_open(fd, &options, ret, why);
+    close(fd);
+    return r;
+}
+
+static bool opened;
+
+static void handle_opened(void *userdata, int r, const Reason *why) {
+    if (r < 0) test_fail(__FILE__, __LINE__, "engine_open: %d %s", r, why->text);
+    opened = true;
+}
+
+static Scheduler *start(const struct FakeModel *model, unsigned max_sequences, unsigned queue,
+                        gint64 parked_grace_usec) {
+    const struct SchedulerOptions options = {
+        .max_sequences = max_sequences,
+        .queue = queue,
+        .parked_grace_usec = parked_grace_usec,
+        .parked_max_usec = PARKED_MAX_USEC,
+        .open = open_model,
+        .opened = handle_opened,
+        .userdata = (void *)model,
+    };
+    Scheduler *scheduler = scheduler_new(&options, NULL);
+
+    opened = false;
+    while (!opened) g_main_context_iteration(NULL, TRUE);
+    return scheduler;
+}
+
+/* ---- A request and what comes of it ---- */
+
+struct Run {
+    struct Events events;
+    struct Job *job;
+    bool finished;
+    gint64 admitted_usec;
+    enum Finish finish;
+};
+
+static void handle_finished(struct Job *job, void *userdata) {
+    struct Run *run = userdata;
+    run->finished = true;
+    run->admitted_usec = job->admitted_usec;
+    run->finish = job->finish;
+    job_free(job);
+    run->job = NULL;
+}
+
+struct Ask {
+    const char *prompt;
+    const char *stop;
+    uint32_t namespace, max_tokens;
+    double temperature;
+    int pipe_size;
+    bool progress;
+};
+
+static int generate(Scheduler *scheduler, struct Run *run, const struct Ask *ask,
+                    struct Failure *failure) {
+    const Engine *engine = scheduler_engine(scheduler);
+    struct GenerateOptions options;
+    Stream *stream;
+    Token *tokens;
+    size_t n;
+    int fd;
+
+    *run = (struct Run){0};
+    events_open(&run->events, ask->pipe_size, &fd);
+    CHECK_INT(stream_new(fd, &stream), 0);
+    close(fd);
+    CHECK_INT(tokenizer_encode(engine_tokenizer(engine), ask->prompt, strlen(ask->prompt),
+                               TOKENIZE_BOS, &tokens, &n),
+              0);
+    options_init(&options);
+    options.temperature = ask->temperature;
+    options_set_seed(&options, 7);
+    options.max_tokens = ask->max_tokens ? ask->max_tokens : 40;
+    options.progress = ask->progress;
+    options.ignore_eos = true;
+    if (ask->stop) CHECK_INT(options_set_text(&options, "stop", ask->stop), 0);
+    int r = generation_new(engine, ask->namespace, tokens, n, &options, stream, &run->job, failure);
+    options_done(&options);
+    if (r < 0) {
+        stream_free(stream);
+        return r;
+    }
+    run->job->finished = handle_finished;
+    run->job->userdata = run;
+    r = scheduler_submit(scheduler, &run->job, 1);
+    if (r < 0) job_free(g_steal_pointer(&run->job));
+    return r;
+}
+
+static void run_start(Scheduler *scheduler, struct Run *run, const struct Ask *ask) {
+    struct Failure failure = {NULL};
+    CHECK_INT(generate(scheduler, run, ask, &failure), 0);
+    if (failure.name) test_fail(__FILE__, __LINE__, "%s", failure.message);
+}
+
+static void run_wait(struct Run *run) {
+    while (!run->finished) g_main_context_iteration(NULL, TRUE);
+}
+
+/* Reads to the end and waits for the job. */
+static void run_finish(struct Run *run) {
+    events_finish(&run->events);
+    run_wait(run);
+    events_drain(&run->events);
+    CHECK_INT(run->events.n_bad, 0);
+    CHECK_INT(run->events.n_done, 1);
+}
+
+static char *run_text(Scheduler *scheduler, const struct Ask *ask) {
+    struct Run run;
+    run_start(scheduler, &run, ask);
+    run_finish(&run);
+    char *text = g_strdup(run.events.text->str);
+    events_clear(&run.events);
+    return text;
+}
+
+static char *long_prompt(size_t n) {
+    char *prompt = g_malloc(n + 1);
+    for (size_t i = 0; i < n; i++) prompt[i] = (char)('a' + i % 26);
+    prompt[n] = '\0';
+    return prompt;
+}
+
+/* ---- Cases ---- */
+
+/* The same answer whoever else is there, greedy and drawn. */
+static void alone_or_together(void) {
+    const struct FakeModel model = {0};
+    g_autofree char *prompt = long_prompt(900);
+    const struct Ask asks[] = {
+        {.prompt = "hello"},
+        {.prompt = "hello", .temperature = 1.5},
+        {.prompt = prompt},
+        {.prompt = "one two three", .temperature = 1},
+        {.prompt = "x", .max_tokens = 300},
+        {.prompt = prompt + 100, .temperature = 2},
+    };
+    enum { N = G_N_ELEMENTS(asks) };
+    Scheduler *scheduler = start(&model, N, 0, PARKED_GRACE_USEC);
+    char *alone[N];
+    struct Run runs[N];
+
+    for (int i = 0; i < N; i++) alone[i] = run_text(scheduler, &asks[i]);
+    for (int i = 0; i < N; i++) run_start(scheduler, &runs[i], &asks[i]);
+    for (int i = 0; i < N; i++) {
+        run_finish(&runs[i]);
+        CHECK_STR(runs[i].events.text->str, alone[i]);
+        CHECK_STR(events_finish_reason(&runs[i].events), "length");
+        events_clear(&runs[i].events);
+        g_free(alone[i]);
+    }
+    scheduler_free(scheduler);
+}
+
+/* While a long prompt is read, whoever generates gets a token in every step. */
+static void long_prompt_starves_nobody(void) {
+    const struct FakeModel model = {.delay_usec = 20, .n_ctx = 65536};
+    Scheduler *scheduler = start(&model, 2, 0, PARKED_GRACE_USEC);
+    g_autofree char *prompt = long_prompt(4000);
+    struct Run speaker, reader;
+
+    run_start(scheduler, &speaker, &(struct Ask){.prompt = "a", .max_tokens = 60000});
+    CHECK(events_next(&speaker.events));
+    run_start(scheduler, &reader,
+              &(struct Ask){.prompt = prompt, .max_tokens = 1, .progress = true});
+    /* between the first and the last of the prompt's steps, which the events count */
+    CHECK(events_next(&reader.events));
+    events_drain(&speaker.events);
+    unsigned n_before = speaker.events.n_deltas;
+    run_finish(&reader);
+    events_drain(&speaker.events);
+    unsigned n_steps = reader.events.n_progress;
+    CHECK(n_steps > 4);
+    /* four of five: a few tokens are half characters, or control tokens, and give no delta */
+    CHECK(speaker.events.n_deltas - n_before >= (n_steps - 2) / 2);
+
+    scheduler_cancel(scheduler, speaker.job);
+    run_finish(&speaker);
+    CHECK_STR(events_finish_reason(&speaker.events), "cancelled");
+    events_clear(&speaker.events);
+    events_clear(&reader.events);
+    scheduler_free(scheduler);
+}
+
+static void cancel_running_and_queued(void) {
+    const struct FakeModel model = {.delay_usec = 50, .n_ctx = 65536};
+    Scheduler *scheduler = start(&model, 1, 4, PARKED_GRACE_USEC);
+    struct Run running, queued;
+
+    run_start(scheduler, &running, &(struct Ask){.prompt = "a", .max_tokens = 60000});
+    CHECK(events_next(&running.events));
+    run_start(scheduler, &queued, &(struct Ask){.prompt = "b", .max_tokens = 60000});
+    scheduler_cancel(scheduler, queued.job);
+    run_finish(&queued);
+    CHECK_STR(events_finish_reason(&queued.events), "cancelled");
+    CHECK_INT(events_usage(&queued.events, "completion_tokens"), 0);
+    CHECK_INT(queued.admitted_usec, 0);
+    scheduler_cancel(scheduler, running.job);
+    run_finish(&running);
+    CHECK_STR(events_finish_reason(&running.events), "cancelled");
+    CHECK(events_usage(&running.events, "completion_tokens") > 0);
+    CHECK_INT(scheduler_n_jobs(scheduler), 0);
+    events_clear(&running.events);
+    events_clear(&queued.events);
+    scheduler_free(scheduler);
+}
+
+/* Running, reading a prompt, queued, parked: all end when their reader goes. */
+static void reader_that_goes_cancels(void) {
+    const struct FakeModel model = {.delay_usec = 50, .n_ctx = 65536};
+    Scheduler *scheduler = start(&model, 2, 4, PARKED_GRACE_USEC);
+    g_autofree char *prompt = long_prompt(60000);
+    struct Run runs[3], parked;
+
+    run_start(scheduler, &parked,
+              &(struct Ask){.prompt = "p", .max_tokens = 60000, .pipe_size = 4096});
+    while (scheduler_load(scheduler).n_parked == 0) g_thread_yield();
+    events_close(&parked.events);
+    run_wait(&parked);
+    CHECK_INT(parked.finish, FINISH_CANCELLED);
+
+    run_start(scheduler, &runs[0], &(struct Ask){.prompt = "a", .max_tokens = 60000});
+    CHECK(events_next(&runs[0].events));
+    run_start(scheduler, &runs[1], &(struct Ask){.prompt = prompt, .progress = true});
+    CHECK(events_next(&runs[1].events));
+    run_start(scheduler, &runs[2], &(struct Ask){.prompt = "c", .max_tokens = 60000});
+    for (int i = 2; i >= 0; i--) {
+        events_close(&runs[i].events);
+        run_wait(&runs[i]);
+        CHECK_INT(runs[i].finish, FINISH_CANCELLED);
+        events_clear(&runs[i].events);
+    }
+    events_clear(&parked.events);
+    scheduler_free(scheduler);
+}
+
+/* One who does not read stalls himself alone, keeps no place, and loses nothing. */
+static void parked_stalls_only_itself(void) {
+    const struct FakeModel model = {.n_ctx = 65536};
+    const struct Ask lazy_ask = {.prompt = "lazy", .max_tokens = 2000, .pipe_size = 4096};
+    Scheduler *scheduler = start(&model, 1, 8, PARKED_GRACE_USEC);
+    g_autofree char *expected = run_text(scheduler, &lazy_ask);
+    g_autofree char *other = run_text(scheduler, &(struct Ask){.prompt = "other"});
+    struct Run lazy;
+
+    run_start(scheduler, &lazy, &lazy_ask);
+    for (int i = 0; i < 5; i++) { /* each would wait for ever behind it */
+        g_autofree char *text = run_text(scheduler, &(struct Ask){.prompt = "other"});
+        CHECK_STR(text, other);
+    }
+    CHECK_INT(scheduler_load(scheduler).n_parked, 1);
+    CHECK(!lazy.finished);
+    run_finish(&lazy);
+    CHECK_STR(lazy.events.text->str, expected);
+    CHECK_STR(events_finish_reason(&lazy.events), "length");
+    CHECK_INT(events_usage(&lazy.events, "completion_tokens"), 2000);
+    events_clear(&lazy.events);
+    scheduler_free(scheduler);
+}
+
+/* Once the parked ones hold all the memory they may, the first of them makes room. */
+static void parked_gives_way(void) {
+    const struct FakeModel model = {.n_ctx = 65536};
+    const struct Ask lazy = {.prompt = "lazy", .max_tokens = 9000, .pipe_size = 4096};
+    Scheduler *scheduler = start(&model, 1, 8, 0);
+    struct Run parked[2];
+
+    for (int i = 0; i < 2; i++) {
+        run_start(scheduler, &parked[i], &lazy);
+        while (scheduler_load(scheduler).n_parked <= (unsigned)i) g_thread_yield();
+    }
+    g_autofree char *text = run_text(scheduler, &(struct Ask){.prompt = "other"});
+    CHECK(*text);
+    run_finish(&parked[0]);
+    CHECK_STR(events_finish_reason(&parked[0].events), "error");
+    CHECK_STR(events_error_name(&parked[0].events), ERROR_CANCELLED);
+    run_finish(&parked[1]);
+    CHECK_STR(events_finish_reason(&parked[1].events), "length");
+    for (int i = 0; i < 2; i++) events_clear(&parked[i].events);
+    scheduler_free(scheduler);
+}
+
+static void busy_past_the_queue(void) {
+    const struct FakeModel model = {.delay_usec = 50, .n_ctx = 65536};
+    Scheduler *scheduler = start(&model, 1, 1, PARKED_GRACE_USEC);
+    struct Failure failure = {NULL};
+    struct Run first, second, third;
+
+    run_start(scheduler, &first, &(struct Ask){.prompt = "a", .max_tokens = 60000});
+    run_start(scheduler, &second, &(struct Ask){.prompt = "b"});
+    CHECK_INT(generate(scheduler, &third, &(struct Ask){.prompt = "c"}, &failure), -EBUSY);
+    scheduler_cancel(scheduler, first.job);
+    run_finish(&first);
+    run_finish(&second);
+    CHECK_STR(events_finish_reason(&second.events), "length");
+    events_clear(&first.events);
+    events_clear(&second.events);
+    events_clear(&third.events);
+    scheduler_free(scheduler);
+}
+
+/* A namespace with nothing running goes before one that has something. */
+static void namespaces_take_turns(void) {
+    const struct FakeModel model = {.delay_usec = 50, .n_ctx = 65536};
+    Scheduler *scheduler = start(&model, 2, 8, PARKED_GRACE_USEC);
+    struct Run greedy[4], modest;
+
+    for (int i = 0; i < 4; i++)
+        run_start(scheduler, &greedy[i],
+                  &(struct Ask){.prompt = "a", .namespace = 1, .max_tokens = 60000});
+    run_start(scheduler, &modest, &(struct Ask){.prompt = "b", .namespace = 2});
+    CHECK(events_next(&greedy[1].events));
+    scheduler_cancel(scheduler, greedy[0].job);
+    run_finish(&modest); /* while greedy[1] goes on */
+    CHECK(!greedy[2].finished);
+    for (int i = 1; i < 4; i++) scheduler_cancel(scheduler, greedy[i].job);
+    for (int i = 0; i < 4; i++) run_finish(&greedy[i]);
+    CHECK(modest.admitted_usec > 0);
+    CHECK(greedy[2].admitted_usec == 0 || modest.admitted_usec <= greedy[2].admitted_usec);
+    for (int i = 0; i < 4; i++) events_clear(&greedy[i].events);
+    events_clear(&modest.events);
+    scheduler_free(scheduler);
+}
+
+static void end_of_the_context(void) {
+    const struct FakeModel model = {.n_ctx = 64};
+    Scheduler *scheduler = start(&model, 1, 0, PARKED_GRACE_USEC);
+    g_autofree char *prompt = long_prompt(58); /* and BOS, and the leading space: 60 tokens */
+    g_autofree char *too_long = long_prompt(62);
+    struct Failure failure = {NULL};
+    struct Run run;
+
+    run_start(scheduler, &run, &(struct Ask){.prompt = prompt, .max_tokens = 100});
+    run_finish(&run);
+    CHECK_STR(events_finish_reason(&run.events), "length");
+    CHECK_INT(events_usage(&run.events, "prompt_tokens"), 60);
+    CHECK_INT(events_usage(&run.events, "completion_tokens"), 4);
+    events_clear(&run.events);
+
+    CHECK(generate(scheduler, &run, &(struct Ask){.prompt = too_long}, &failure) < 0);
+    CHECK_STR(failure.name, ERROR_CONTEXT_TOO_LONG);
+    CHECK_STR(failure.message, "The prompt has 64 tokens; the context holds 64, with the answer.");
+    events_clear(&run.events);
+    scheduler_free(scheduler);
+}
+
+static void stop_string_ends(void) {
+    const struct FakeModel model = {0};
+    Scheduler *scheduler = start(&model, 1, 0, PARKED_GRACE_USEC);
+    g_autofree char *text = run_text(scheduler, &(struct Ask){.prompt = "tell", .max_tokens = 80});
+    const char *from = g_utf8_offset_to_pointer(text, 15);
+    g_autofree char *stop = g_strndup(from, (gsize)(g_utf8_offset_to_pointer(from, 3) - from));
+    g_autofree char *expected = g_strndup(text, (gsize)(strstr(text, stop) - text));
+    struct Run run;
+
+    run_start(scheduler, &run, &(struct Ask){.prompt = "tell", .max_tokens = 80, .stop = stop});
+    run_finish(&run);
+    CHECK_STR(run.events.text->str, expected);
+    CHECK_STR(events_finish_reason(&run.events), "stop");
+    events_clear(&run.events);
+    scheduler_free(scheduler);
+}
+
+/* Everything that was accepted comes back, told that it was cancelled. */
+static void freed_while_running(void) {
+    const struct FakeModel model = {.delay_usec = 50, .n_ctx = 65536};
+    Scheduler *scheduler = start(&model, 2, 8, PARKED_GRACE_USEC);
+    struct Run runs[4];
+
+    for (int i = 0; i < 4; i++)
+        run_start(scheduler, &runs[i], &(struct Ask){.prompt = "a", .max_tokens = 60000});
+    CHECK(events_next(&runs[0].events));
+    scheduler_free(scheduler);
+    for (int i = 0; i < 4; i++) {
+        CHECK(runs[i].finished);
+        events_finish(&runs[i].events);
+        CHECK_STR(events_finish_reason(&runs[i].events), "cancelled");
+        events_clear(&runs[i].events);
+    }
+}
+
+/* ---- Embeddings ---- */
+
+static double *embed_result;
+
+static void handle_embedded(struct Job *job, void *userdata) {
+    size_t n;
+    const double *vector = embedding_vector(job, &n);
+    CHECK_INT(job->finish, FINISH_STOP);
+    CHECK_INT(n, 8);
+    embed_result = g_memdup2(vector, n * sizeof *vector);
+    job_free(job);
+}
+
+static double *embed(Scheduler *scheduler, const char *text) {
+    const Engine *engine = scheduler_engine(scheduler);
+    struct Failure failure;
+    struct Job *job;
+    Token *tokens;
+    size_t n;
+
+    tokenizer_encode(engine_tokenizer(engine), text, strlen(text), TOKENIZE_BOS, &tokens, &n);
+    CHECK_INT(embedding_new(engine, 0, tokens, n, &job, &failure), 0);
+    job->finished = handle_embedded;
+    embed_result = NULL;
+    CHECK_INT(scheduler_submit(scheduler, &job, 1), 0);
+    while (!embed_result) g_main_context_iteration(NULL, TRUE);
+    return embed_result;
+}
+
+/* Of length 1, and the same in one step or cut into many because somebody else generates. */
+static void embedding(void) {
+    const struct FakeModel model = {.n_ctx = 65536, .delay_usec = 20};
+    Scheduler *scheduler = start(&model, 2, 2, PARKED_GRACE_USEC);
+    g_autofree char *text = long_prompt(1500);
+    g_autofree double *alone = embed(scheduler, text);
+    struct Run speaker;
+    double square = 0;
+
+    run_start(scheduler, &speaker, &(struct Ask){.prompt = "a", .max_tokens = 60000});
+    CHECK(events_next(&speaker.events));
+    g_autofree double *together = embed(scheduler, text);
+    for (int i = 0; i < 8; i++) {
+        CHECK(alone[i] == together[i]);
+        square += alone[i] * alone[i];
+    }
+    CHECK_NEAR(square, 1, 1e-12);
+    scheduler_cancel(scheduler, speaker.job);
+    run_finish(&speaker);
+    events_clear(&speaker.events);
+    scheduler_free(scheduler);
+}
+
+static void answers_the_watchdog(void) {
+    const struct FakeModel model = {0};
+    Scheduler *scheduler = start(&model, 1, 0, PARKED_GRACE_USEC);
+
+    CHECK(scheduler_is_alive(scheduler));
+    /* idle, it answers too: each ping wakes it */
+    for (int i = 0; i < 3; i++)
+        while (!scheduler_is_alive(scheduler)) g_thread_yield();
+    scheduler_free(scheduler);
+}
+
+int main(void) {
+    signal(SIGPIPE, SIG_IGN);
+    return TEST_MAIN(
+        {"alone or together", alone_or_together},
+        {"long prompt starves nobody", long_prompt_starves_nobody},
+        {"cancel running and queued", cancel_running_and_queued},
+        {"reader that goes cancels", reader_that_goes_cancels},
+        {"parked stalls only itself", parked_stalls_only_itself},
+        {"parked gives way", parked_gives_way}, {"busy past the queue", busy_past_the_queue},
+        {"namespaces take turns", namespaces_take_turns},
+        {"end of the context", end_of_the_context}, {"stop string ends", stop_string_ends},
+        {"freed while running", freed_while_running}, {"embedding", embedding},
+        {"answers the watchdog", answers_the_watchdog});
+}

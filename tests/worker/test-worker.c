@@ -1,0 +1,496 @@
+/* The methods of a real worker behind a real socket. */
+#include "test.h"
+
+#include <gio/gio.h>
+#include <signal.h>
+#include <string.h>
+
+#include "dbus/names.h"
+#include "talk.h"
+#include "worker-process.h"
+
+/* ---- Small methods ---- */
+
+static void describe(void) {
+    struct WorkerProcess worker;
+    sd_bus_message *reply = NULL;
+    worker_launch(&worker, &(struct FakeModel){0}, NULL);
+    sd_bus *bus = worker_connect(&worker);
+
+    CHECK(sd_bus_call_method(bus, NULL, WORKER_PATH, WORKER_INTERFACE, "Describe", NULL, &reply,
+                             NULL) >= 0);
+    static const struct {
+        const char *name, *type, *value;
+    } expected[] = {
+        {"name", "s", "fake"},         {"title", "s", "A fake model"},
+        {"architecture", "s", "fake"}, {"family", "s", "fake"},
+        {"weights", "s", NULL},        {"parameters", "t", NULL},
+        {"weight_bytes", "t", NULL},   {"memory_bytes", "t", NULL},
+        {"context_length", "u", NULL}, {"vocabulary_size", "u", NULL},
+        {"can_chat", "b", NULL},
+    };
+    CHECK(sd_bus_message_enter_container(reply, 'a', "{sv}") > 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(expected); i++) {
+        const char *name = NULL, *contents = NULL, *text = NULL;
+        CHECK(sd_bus_message_enter_container(reply, 'e', "sv") > 0);
+        CHECK(sd_bus_message_read_basic(reply, 's', &name) > 0);
+        CHECK(sd_bus_message_peek_type(reply, NULL, &contents) > 0);
+        CHECK_STR(name, expected[i].name);
+        CHECK_STR(contents, expected[i].type);
+        if (expected[i].value) {
+            CHECK(sd_bus_message_read(reply, "v", "s", &text) > 0);
+            CHECK_STR(text, expected[i].value);
+        } else {
+            CHECK(sd_bus_message_skip(reply, "v") > 0);
+        }
+        CHECK(sd_bus_message_exit_container(reply) >= 0);
+    }
+    CHECK(sd_bus_message_at_end(reply, false) > 0);
+    sd_bus_message_unref(reply);
+    sd_bus_unref(bus);
+    worker_clear(&worker);
+}
+
+static GDBusInterfaceInfo *interface_parse(const char *xml, GDBusNodeInfo **ret) {
+    g_autoptr(GError) error = NULL;
+    *ret = g_dbus_node_info_new_for_xml(xml, &error);
+    if (!*ret) {
+        test_fail(__FILE__, __LINE__, "%s", error->message);
+        return NULL;
+    }
+    return g_dbus_node_info_lookup_interface(*ret, WORKER_INTERFACE);
+}
+
+static void arguments_compare(const char *method, GDBusArgInfo **live, GDBusArgInfo **reviewed) {
+    size_t i = 0;
+    for (; reviewed && reviewed[i] && live && live[i]; i++) {
+        CHECK_STR(live[i]->name, reviewed[i]->name);
+        CHECK_STR(live[i]->signature, reviewed[i]->signature);
+    }
+    if ((reviewed && reviewed[i]) || (live && live[i]))
+        test_fail(__FILE__, __LINE__, "%s: not as many arguments", method);
+}
+
+static void contract_compare(GDBusInterfaceInfo *live, GDBusInterfaceInfo *reviewed) {
+    size_t n_live = 0, n = 0;
+    while (live->methods && live->methods[n_live]) n_live++;
+    for (; reviewed->methods[n]; n++) {
+        GDBusMethodInfo *method = reviewed->methods[n];
+        GDBusMethodInfo *other = g_dbus_interface_info_lookup_method(live, method->name);
+        if (!other) {
+            test_fail(__FILE__, __LINE__, "%s is missing", method->name);
+            continue;
+        }
+        arguments_compare(method->name, other->in_args, method->in_args);
+        arguments_compare(method->name, other->out_args, method->out_args);
+    }
+    CHECK_INT(n_live, n);
+    CHECK(g_dbus_interface_info_lookup_signal(live, "Closing"));
+}
+
+/* The interface is the one of the reviewed XML. */
+static void introspection(void) {
+    const char *path = getenv("RYZEN_LLM_WORKER_XML");
+    g_autofree char *xml = NULL;
+    struct WorkerProcess worker;
+    GDBusNodeInfo *live_node = NULL, *reviewed_node = NULL;
+    sd_bus_message *reply = NULL;
+    const char *text = NULL;
+
+    if (!path || !g_file_get_contents(path, &xml, NULL, NULL)) {
+        test_skip("RYZEN_LLM_WORKER_XML does not name the contract");
+        return;
+    }
+    worker_launch(&worker, &(struct FakeModel){0}, NULL);
+    sd_bus *bus = worker_connect(&worker);
+    CHECK(sd_bus_call_method(bus, NULL, WORKER_PATH, "org.freedesktop.DBus.Introspectable",
+                             "Introspect", NULL, &reply, NULL) >= 0);
+    CHECK(sd_bus_message_read(reply, "s", &text) > 0);
+    GDBusInterfaceInfo *live = interface_parse(text, &live_node);
+    GDBusInterfaceInfo *reviewed = interface_parse(xml, &reviewed_node);
+    CHECK(live && reviewed);
+    if (live && reviewed) contract_compare(live, reviewed);
+    g_dbus_node_info_unref(live_node);
+    g_dbus_node_info_unref(reviewed_node);
+    sd_bus_message_unref(reply);
+    sd_bus_unref(bus);
+    worker_clear(&worker);
+}
+
+static int tokenize(sd_bus *bus, const char *text, bool bos, bool special, int32_t *ret) {
+    sd_bus_message *message = call_new(bus, "Tokenize"), *reply = NULL;
+    const int32_t *tokens;
+    size_t size;
+
+    PROMPT(message, "sa{sv}", text, 2, "bos", "b", (int)bos, "special", "b", (int)special);
+    CHECK(sd_bus_call(bus, message, 0, NULL, &reply) >= 0);
+    CHECK(sd_bus_message_read_array(reply, 'i', (const void **)&tokens, &size) >= 0);
+    memcpy(ret, tokens, size);
+    sd_bus_message_unref(message);
+    sd_bus_message_unref(reply);
+    return (int)(size / sizeof *tokens);
+}
+
+static char *detokenize(sd_bus *bus, const int32_t *tokens, int n, char **ret_error) {
+    sd_bus_message *message = call_new(bus, "Detokenize"), *reply = NULL;
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    const char *text;
+    char *copy = NULL;
+
+    CHECK(sd_bus_message_append_array(message, 'i', tokens, (size_t)n * sizeof *tokens) >= 0);
+    PROMPT(message, "a{sv}", 0);
+    if (sd_bus_call(bus, message, 0, &error, &reply) >= 0 &&
+        sd_bus_message_read(reply, "s", &text) > 0)
+        copy = g_strdup(text);
+    *ret_error = g_strdup(error.name);
+    sd_bus_error_free(&error);
+    sd_bus_message_unref(message);
+    sd_bus_message_unref(reply);
+    return copy;
+}
+
+static void tokens_and_text(void) {
+    struct WorkerProcess worker;
+    int32_t tokens[64];
+    worker_launch(&worker, &(struct FakeModel){0}, NULL);
+    sd_bus *bus = worker_connect(&worker);
+
+    int plain = tokenize(bus, "abc", false, false, tokens);
+    CHECK_INT(tokenize(bus, "abc", true, false, tokens), plain + 1);
+    CHECK_INT(tokens[0], 1);
+    CHECK(tokenize(bus, "<|end|>", false, false, tokens) > 2); /* words, not a control token */
+    int special = tokenize(bus, "<|end|>", false, true, tokens);
+    CHECK_INT(tokens[special - 1], 5);
+
+    g_autofree char *error = NULL, *bad = NULL, *nul = NULL, *broken = NULL;
+    int n = tokenize(bus, "caf\xC3\xA9", false, false, tokens);
+    g_autofree char *text = detokenize(bus, tokens, n, &error);
+    CHECK_STR(text, "caf\xC3\xA9");
+    g_autofree char *half = detokenize(bus, (const int32_t[]){16, 6, 17}, 3, &broken);
+    CHECK(half && g_utf8_validate(half, -1, NULL) && strstr(half, "\xEF\xBF\xBD"));
+    g_autofree char *none = detokenize(bus, (const int32_t[]){100000}, 1, &bad);
+    CHECK(!none);
+    CHECK_STR(bad, ERROR_INVALID_ARGS);
+    g_autofree char *with_nul = detokenize(bus, (const int32_t[]){16, 8, 17}, 3, &nul);
+    CHECK(with_nul && strstr(with_nul, "\xEF\xBF\xBD"));
+    sd_bus_unref(bus);
+    worker_clear(&worker);
+}
+
+/* ---- Generate ---- */
+
+static void prompt_forms(void) {
+    struct WorkerProcess worker;
+    struct Talk talks[4];
+    worker_launch(&worker, &(struct FakeModel){.end_after = 30, .delay_usec = 10}, NULL);
+    sd_bus *bus = worker_connect(&worker);
+
+    sd_bus_message *text = talk_begin(bus, 1);
+    PROMPT(text, "a{sv}a{sv}", 1, "text", "s", "abc", 1, "progress", "b", 1);
+    talk_send(bus, text, &talks[0], 0);
+    sd_bus_message *tokens = talk_begin(bus, 2);
+    PROMPT(tokens, "a{sv}a{sv}", 1, "tokens", "ai", 3, 1, 20, 21, 0);
+    talk_send(bus, tokens, &talks[1], 0);
+    sd_bus_message *messages = talk_begin(bus, 3);
+    PROMPT(messages, "a{sv}a{sv}", 1, "messages", "aa{sv}", 1, 2, "role", "s", "user", "content",
+           "s", "abc", 1, "temperature", "d", 0.0);
+    talk_send(bus, messages, &talks[2], 0);
+    sd_bus_message *ask = talk_begin(bus, 4);
+    PROMPT(ask, "a{sv}a{sv}", 1, "ask", "s", "abc", 0);
+    talk_send(bus, ask, &talks[3], 0);
+
+    for (int i = 0; i < 4; i++) {
+        talk_finish(bus, &talks[i]);
+        CHECK_STR(talks[i].answer.finish_reason, "stop");
+        CHECK_STR(events_finish_reason(&talks[i].events), "stop");
+        CHECK_INT(talks[i].answer.prompt_tokens, events_usage(&talks[i].events, "prompt_tokens"));
+        CHECK_INT(talks[i].answer.completion_tokens,
+                  events_usage(&talks[i].events, "completion_tokens"));
+        CHECK(talks[i].answer.prompt_tokens + talks[i].answer.completion_tokens <= 30);
+        CHECK(talks[i].answer.prompt_ms > 0);
+    }
+    CHECK(talks[0].events.n_progress > 0);
+    CHECK_INT(talks[1].events.n_progress, 0);
+    CHECK_INT(talks[1].answer.prompt_tokens, 3);
+    /* a question is a conversation of one message, and greedy */
+    CHECK_STR(talks[3].events.text->str, talks[2].events.text->str);
+    for (int i = 0; i < 4; i++) talk_clear(&talks[i]);
+    sd_bus_unref(bus);
+    worker_clear(&worker);
+}
+
+/* Sends one that must fail, in the reply and on the stream. */
+static void talk_refused(sd_bus *bus, sd_bus_message *message, const char *name, const char *part) {
+    struct Talk talk;
+
+    talk_send(bus, message, &talk, 0);
+    talk_finish(bus, &talk);
+    CHECK_STR(talk.answer.error, name);
+    CHECK_STR(events_finish_reason(&talk.events), "error");
+    CHECK_STR(events_error_name(&talk.events), name);
+    CHECK_STR(events_error_message(&talk.events), talk.answer.message);
+    if (!talk.answer.message || !strstr(talk.answer.message, part))
+        test_fail(__FILE__, __LINE__, "\"%s\" does not say \"%s\"", talk.answer.message, part);
+    talk_clear(&talk);
+}
+
+static void refused_prompts(void) {
+    struct WorkerProcess worker;
+    g_autofree char *long_text = g_strnfill(200, 'x');
+    g_autofree char *huge_text = g_strnfill(1 << 20, 'x');
+    worker_launch(&worker, &(struct FakeModel){.n_ctx = 100}, NULL);
+    sd_bus *bus = worker_connect(&worker);
+    sd_bus_message *m;
+
+    m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 1, "text", "s", "a", 1, "colour", "s", "red");
+    talk_refused(bus, m, ERROR_INVALID_ARGS, "colour");
+    m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 1, "text", "s", "a", 1, "temperature", "d", 17.0);
+    talk_refused(bus, m, ERROR_INVALID_ARGS, "temperature");
+    m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 0, 0);
+    talk_refused(bus, m, ERROR_INVALID_ARGS, "exactly one");
+    m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 2, "text", "s", "a", "ask", "s", "b", 0);
+    talk_refused(bus, m, ERROR_INVALID_ARGS, "exactly one");
+    m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 1, "text", "u", 7, 0);
+    talk_refused(bus, m, ERROR_INVALID_ARGS, "type s");
+    m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 1, "tokens", "ai", 0, 0);
+    talk_refused(bus, m, ERROR_INVALID_ARGS, "empty");
+    m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 1, "tokens", "ai", 2, 1, -4, 0);
+    talk_refused(bus, m, ERROR_INVALID_ARGS, "Token 1");
+    m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 1, "messages", "aa{sv}", 1, 1, "role", "s", "user", 0);
+    talk_refused(bus, m, ERROR_INVALID_ARGS, "content");
+    m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 1, "messages", "aa{sv}", 0, 0);
+    talk_refused(bus, m, ERROR_INVALID_ARGS, "no messages");
+    m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 1, "messages", "aa{sv}", 1, 2, "role", "s", "parrot", "content", "s",
+           "a", 0);
+    talk_refused(bus, m, ERROR_INVALID_ARGS, "parrot");
+    m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 1, "text", "s", long_text, 0);
+    talk_refused(bus, m, ERROR_CONTEXT_TOO_LONG, "202 tokens; the context holds 100");
+    m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 1, "text", "s", huge_text, 0);
+    talk_refused(bus, m, ERROR_CONTEXT_TOO_LONG, "1048576 bytes");
+    sd_bus_unref(bus);
+    worker_clear(&worker);
+}
+
+static void no_template(void) {
+    struct WorkerProcess worker;
+    struct Talk talks[2];
+    worker_launch(&worker, &(struct FakeModel){.no_template = true}, NULL);
+    sd_bus *bus = worker_connect(&worker);
+
+    sd_bus_message *m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 1, "messages", "aa{sv}", 1, 2, "role", "s", "user", "content", "s", "a",
+           0);
+    talk_refused(bus, m, ERROR_NO_CHAT_TEMPLATE, "no chat template");
+    /* a question is raw text then, and greedy */
+    m = talk_begin(bus, 2);
+    PROMPT(m, "a{sv}a{sv}", 1, "ask", "s", "abc", 1, "max_tokens", "u", 9);
+    talk_send(bus, m, &talks[0], 0);
+    m = talk_begin(bus, 3);
+    PROMPT(m, "a{sv}a{sv}", 1, "text", "s", "abc", 2, "max_tokens", "u", 9, "temperature", "d",
+           0.0);
+    talk_send(bus, m, &talks[1], 0);
+    for (int i = 0; i < 2; i++) talk_finish(bus, &talks[i]);
+    CHECK_STR(talks[0].events.text->str, talks[1].events.text->str);
+    for (int i = 0; i < 2; i++) talk_clear(&talks[i]);
+    sd_bus_unref(bus);
+    worker_clear(&worker);
+}
+
+static void not_a_pipe(void) {
+    struct WorkerProcess worker;
+    struct Answer answer = {0};
+    worker_launch(&worker, &(struct FakeModel){0}, NULL);
+    sd_bus *bus = worker_connect(&worker);
+    sd_bus_message *m = talk_begin(bus, 1);
+
+    PROMPT(m, "a{sv}a{sv}h", 1, "text", "s", "a", 0, worker.listen_fd);
+    CHECK(sd_bus_call_async(bus, NULL, m, handle_answer, &answer, UINT64_MAX) >= 0);
+    answer_wait(bus, &answer);
+    CHECK_STR(answer.error, ERROR_INVALID_ARGS);
+    answer_clear(&answer);
+    sd_bus_message_unref(m);
+    sd_bus_unref(bus);
+    worker_clear(&worker);
+}
+
+static void busy(void) {
+    const char *const arguments[] = {"--max-sequences", "1", "--queue", "1", NULL};
+    struct WorkerProcess worker;
+    struct Talk running, queued;
+    worker_launch(&worker, &model_slow, arguments);
+    sd_bus *bus = worker_connect(&worker);
+
+    talk_endless(bus, 1, &running, 0);
+    talk_endless(bus, 2, &queued, 0);
+    sd_bus_message *m = talk_begin(bus, 2);
+    PROMPT(m, "a{sv}a{sv}", 1, "text", "s", "a", 0);
+    talk_refused(bus, m, ERROR_INVALID_ARGS, "id");
+    m = talk_begin(bus, 3);
+    PROMPT(m, "a{sv}a{sv}", 1, "text", "s", "a", 0);
+    talk_refused(bus, m, ERROR_BUSY, "Too many");
+    talk_clear(&running);
+    talk_clear(&queued);
+    sd_bus_unref(bus);
+    worker_clear(&worker);
+}
+
+static void cancel(void) {
+    struct WorkerProcess worker;
+    struct Talk by_call, by_pipe;
+    worker_launch(&worker, &model_slow, NULL);
+    sd_bus *bus = worker_connect(&worker);
+
+    talk_endless(bus, 7, &by_call, 0);
+    talk_endless(bus, 8, &by_pipe, 0);
+    CHECK(events_next(&by_call.events));
+    CHECK(events_next(&by_pipe.events));
+    CHECK(sd_bus_call_method(bus, NULL, WORKER_PATH, WORKER_INTERFACE, "Cancel", NULL, NULL, "t",
+                             (uint64_t)7) >= 0);
+    talk_finish(bus, &by_call);
+    CHECK_STR(by_call.answer.finish_reason, "cancelled");
+    CHECK_STR(events_finish_reason(&by_call.events), "cancelled");
+    CHECK(!by_pipe.answer.there);
+    events_close(&by_pipe.events);
+    answer_wait(bus, &by_pipe.answer);
+    CHECK_STR(by_pipe.answer.finish_reason, "cancelled");
+    CHECK(sd_bus_call_method(bus, NULL, WORKER_PATH, WORKER_INTERFACE, "Cancel", NULL, NULL, "t",
+                             (uint64_t)99) >= 0);
+    talk_clear(&by_call);
+    talk_clear(&by_pipe);
+    sd_bus_unref(bus);
+    worker_clear(&worker);
+}
+
+/* A daemon that dies takes its generations with it, and nobody else's. */
+static void connection_lost(void) {
+    struct WorkerProcess worker;
+    struct Talk lost, kept;
+    worker_launch(&worker, &model_slow, NULL);
+    sd_bus *first = worker_connect(&worker), *second = worker_connect(&worker);
+
+    talk_endless(first, 1, &lost, 0);
+    talk_endless(second, 1, &kept, 0);
+    CHECK(events_next(&lost.events));
+    sd_bus_close(first);
+    sd_bus_unref(first);
+    events_finish(&lost.events);
+    CHECK_STR(events_finish_reason(&lost.events), "cancelled");
+    events_drain(&kept.events);
+    CHECK(events_next(&kept.events));
+    CHECK_INT(kept.events.n_done, 0);
+    talk_clear(&lost);
+    talk_clear(&kept);
+    sd_bus_unref(second);
+    worker_clear(&worker);
+}
+
+/* Eight at once: one never reads, one goes away, six get what they would get alone. */
+static void eight_at_once(void) {
+    struct WorkerProcess worker;
+    struct Talk alone, talks[8];
+    worker_launch(&worker, &model_slow, NULL);
+    sd_bus *bus = worker_connect(&worker);
+
+    talk_short(bus, 100, &alone);
+    talk_finish(bus, &alone);
+    talk_endless(bus, 0, &talks[0], 4096);
+    talk_endless(bus, 1, &talks[1], 0);
+    for (int i = 2; i < 8; i++) talk_short(bus, (uint64_t)i, &talks[i]);
+    CHECK(events_next(&talks[1].events));
+    events_close(&talks[1].events);
+    for (int i = 2; i < 8; i++) {
+        talk_finish(bus, &talks[i]);
+        CHECK_STR(talks[i].events.text->str, alone.events.text->str);
+        CHECK_STR(talks[i].answer.finish_reason, "length");
+    }
+    answer_wait(bus, &talks[1].answer);
+    CHECK_STR(talks[1].answer.finish_reason, "cancelled");
+    CHECK(!talks[0].answer.there);
+    for (int i = 0; i < 8; i++) talk_clear(&talks[i]);
+    talk_clear(&alone);
+    sd_bus_unref(bus);
+    worker_clear(&worker);
+}
+
+/* ---- Embed ---- */
+
+static sd_bus_message *embed(sd_bus *bus, char **inputs, sd_bus_error *error) {
+    sd_bus_message *message = call_new(bus, "Embed"), *reply = NULL;
+    PROMPT(message, "u", 1000);
+    CHECK(sd_bus_message_append_strv(message, inputs) >= 0);
+    PROMPT(message, "a{sv}", 0);
+    sd_bus_call(bus, message, 0, error, &reply);
+    sd_bus_message_unref(message);
+    return reply;
+}
+
+static void embed_refused(sd_bus *bus, char **inputs, const char *name, const char *part) {
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_message *reply = embed(bus, inputs, &error);
+    CHECK(!reply);
+    CHECK_STR(error.name, name);
+    CHECK(error.message && strstr(error.message, part));
+    sd_bus_error_free(&error);
+    sd_bus_message_unref(reply);
+}
+
+static void embeddings(void) {
+    char *inputs[] = {"abc", "defgh", "abc", NULL}, *nothing[] = {NULL};
+    g_autofree char *long_text = g_strnfill(200, 'x');
+    char *with_long[] = {"a", long_text, NULL}, *many[300] = {NULL};
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    struct WorkerProcess worker;
+    uint32_t n_tokens;
+    worker_launch(&worker, &(struct FakeModel){.n_ctx = 100}, NULL);
+    sd_bus *bus = worker_connect(&worker);
+
+    sd_bus_message *reply = embed(bus, inputs, &error);
+    CHECK(reply && sd_bus_message_enter_container(reply, 'a', "ad") > 0);
+    double vectors[3][8];
+    for (int i = 0; reply && i < 3; i++) {
+        const double *vector;
+        size_t size;
+        double square = 0;
+        CHECK(sd_bus_message_read_array(reply, 'd', (const void **)&vector, &size) > 0);
+        CHECK_INT(size, sizeof vectors[i]);
+        memcpy(vectors[i], vector, sizeof vectors[i]);
+        for (int j = 0; j < 8; j++) square += vector[j] * vector[j];
+        CHECK_NEAR(square, 1, 1e-12);
+    }
+    CHECK(memcmp(vectors[0], vectors[2], sizeof vectors[0]) == 0);
+    CHECK(memcmp(vectors[0], vectors[1], sizeof vectors[0]) != 0);
+    sd_bus_message_exit_container(reply);
+    CHECK(sd_bus_message_read(reply, "u", &n_tokens) > 0);
+    CHECK_INT(n_tokens, 5 + 7 + 5); /* BOS and the leading space too */
+    sd_bus_message_unref(reply);
+
+    for (int i = 0; i < 299; i++) many[i] = "a";
+    embed_refused(bus, nothing, ERROR_INVALID_ARGS, "no inputs");
+    embed_refused(bus, many, ERROR_INVALID_ARGS, "256");
+    embed_refused(bus, with_long, ERROR_CONTEXT_TOO_LONG, "Input 1: The input has 202 tokens");
+    sd_bus_unref(bus);
+    worker_clear(&worker);
+}
+
+int main(void) {
+    signal(SIGPIPE, SIG_IGN);
+    if (!worker_program()) return 77;
+    return TEST_MAIN({"describe", describe}, {"introspection", introspection},
+                     {"tokens and text", tokens_and_text}, {"prompt forms", prompt_forms},
+                     {"refused prompts", refused_prompts}, {"no template", no_template},
+                     {"not a pipe", not_a_pipe}, {"busy", busy}, {"cancel", cancel},
+                     {"connection lost", connection_lost}, {"eight at once", eight_at_once},
+                     {"embeddings", embeddings});
+}
