@@ -19,16 +19,19 @@
 
 enum { METRIC_FIRST, METRIC_PROMPT, METRIC_DECODE, METRIC_TOTAL, N_METRICS };
 
+/* Decode goes by the service's clock: a program that wakes up late reads many tokens at once, and
+ * by its own clock they would have taken no time. */
 static const struct {
     const char *key, *label, *unit;
 } metrics[] = {
     /* from the call to the first text, this program's clock */
     [METRIC_FIRST] = {"time_to_first_token", N_("Time to first token"), "ms"},
-    /* prompt tokens that were not recycled, by the service's time for them */
+    /* prompt tokens that were not recycled, the service's clock */
     [METRIC_PROMPT] = {"prompt", N_("Prompt"), "tokens/s"},
-    /* tokens after the first, by the time from the first text to the end, this program's clock */
+    /* tokens after the first of one request, the service's clock */
     [METRIC_DECODE] = {"decode", N_("Decode"), "tokens/s"},
-    /* answer tokens of all parallel requests, by the time from the first call to the last end */
+    /* answer tokens of all parallel requests, by the time from the first call to the last end, this
+     * program's clock */
     [METRIC_TOTAL] = {"total", N_("All requests"), "tokens/s"},
 };
 
@@ -124,22 +127,24 @@ static void run_start(struct Run *run) {
     run->request = request_new(bench->connection, call, &handlers, run);
 }
 
+static void speed_add(Samples *samples, double n_tokens, double msec) {
+    if (n_tokens > 0 && msec > 0) samples_add(samples, n_tokens * 1e3 / msec);
+}
+
 static void run_measure(Bench *bench, const struct Run *run) {
     const struct Outcome *outcome = request_outcome(run->request);
     const struct Usage *usage = &outcome->usage;
-    double n_computed = (double)usage->prompt_tokens - (double)usage->cached_tokens;
-    double decode_usec = (double)(run->end_usec - run->first_usec);
+    double n_prompt = (double)usage->prompt_tokens, n_cached = (double)usage->cached_tokens,
+           n_answer = (double)usage->completion_tokens;
 
-    samples_add(&bench->prompt_tokens, (double)usage->prompt_tokens);
-    samples_add(&bench->cached_tokens, (double)usage->cached_tokens);
-    samples_add(&bench->completion_tokens, (double)usage->completion_tokens);
-    if (n_computed > 0 && outcome->timings.prompt_ms > 0)
-        samples_add(&bench->samples[METRIC_PROMPT], n_computed * 1e3 / outcome->timings.prompt_ms);
-    if (!run->first_usec) return; /* no text came: nothing to measure it by */
-    samples_add(&bench->samples[METRIC_FIRST], (double)(run->first_usec - run->start_usec) / 1e3);
-    if (usage->completion_tokens > 1 && decode_usec > 0)
-        samples_add(&bench->samples[METRIC_DECODE],
-                    (double)(usage->completion_tokens - 1) * 1e6 / decode_usec);
+    samples_add(&bench->prompt_tokens, n_prompt);
+    samples_add(&bench->cached_tokens, n_cached);
+    samples_add(&bench->completion_tokens, n_answer);
+    speed_add(&bench->samples[METRIC_PROMPT], n_prompt - n_cached, outcome->timings.prompt_ms);
+    speed_add(&bench->samples[METRIC_DECODE], n_answer - 1, outcome->timings.generate_ms);
+    if (run->first_usec)
+        samples_add(&bench->samples[METRIC_FIRST],
+                    (double)(run->first_usec - run->start_usec) / 1e3);
 }
 
 /* All of a round, which have ended well. */

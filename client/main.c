@@ -63,9 +63,9 @@ static const struct Verb verbs[] = {
     {"bench", verb_bench, N_("Measure how fast a model answers"), "", 0, 0,
      N_("Measured from outside, through D-Bus, as every program gets its answers: greedy, on past\n"
         "the end of text, each prompt a new one. Time to first token: from the call to the first\n"
-        "text. Prompt: tokens that were not recycled, by the service's clock. Decode: tokens "
-        "after\n"
-        "the first of one request. All requests: answer tokens of a round, by all of its time.\n"
+        "text. Prompt: tokens that were not recycled; Decode: tokens after the first of one "
+        "request;\n"
+        "both by the service's clock. All requests: answer tokens of a round, by all of its time.\n"
         "\n"
         "Examples:\n"
         "  ryzen-llm bench\n"

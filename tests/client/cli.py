@@ -444,6 +444,7 @@ def test_bench():
         assert prompt == " ".join(["w"] * 128), prompt
     bench = json.loads(expect(run("bench", "--repeat", "1", "--json"), 0, err="").out)
     assert bench["prompt"] == {"unit": "tokens/s", "median": 200.0, "minimum": 200.0, "maximum": 200.0}, bench
+    assert bench["decode"]["median"] == 80.0, bench
     assert bench["time_to_first_token"]["median"] > 0 and bench["completion_tokens"] == 5, bench
     expect(run("bench", "--tokens", "1"), 2, "", "--tokens")
 
