@@ -216,7 +216,7 @@ int library_stage(Library *library, const char *name, uint64_t size, char **ret,
                            "ModelDirectories= in ryzen-llmd.conf.");
     if (room_check(parent, size, why) < 0) return -1;
     g_autofree char *path = g_strdup_printf("%s/.%s.new", parent, name);
-    if (tree_delete(path) < 0 || mkdir(path, 0755) < 0)
+    if (tree_delete(path) < 0 || mkdir(path, 0770) < 0)
         return problem_set(why, PROBLEM_FAILED, "Can't make %s: %s.", path, g_strerror(errno));
     *ret = g_steal_pointer(&path);
     return 0;

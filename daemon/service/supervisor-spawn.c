@@ -80,12 +80,20 @@ static void pending_drop(SpawnModel *model) {
     while ((fd = accept4(model->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) close(fd);
 }
 
+/* A line of the worker's log without whose it is. */
+static void prefix_strip(struct WorkerEnd *end, const char *name) {
+    g_autofree char *prefix = g_strdup_printf("ryzen-llm-worker: %s: ", name);
+    if (!g_str_has_prefix(end->words, prefix)) return;
+    memmove(end->words, end->words + strlen(prefix), strlen(end->words + strlen(prefix)) + 1);
+}
+
 static void on_worker_ended(const struct WorkerEnd *end, void *userdata) {
     SpawnModel *model = userdata;
     bool failed = end->kind != END_EXITED || end->code != 0;
     bool restless = g_get_monotonic_time() - model->started_usec < G_USEC_PER_SEC;
 
     model->end = *end;
+    prefix_strip(&model->end, model->name);
     model->worker = child_free(model->worker);
     model->n_restless = restless ? model->n_restless + 1 : 0;
     if (failed || model->n_restless > RESEND_MAX) pending_drop(model);

@@ -1,6 +1,7 @@
 #include "service/supervisor.h"
 
 #include <glib.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -53,14 +54,16 @@ void supervisor_pack_cancel(Supervisor *supervisor, const char *model) {
 }
 
 char *worker_end_describe(const struct WorkerEnd *end) {
-    const char *colon = *end->words ? ": " : "";
+    /* Who is killed has no say; who aborts or exits has said why. */
+    bool spoke = *end->words && (end->kind != END_KILLED || end->code == SIGABRT);
+    const char *colon = spoke ? ": " : "", *words = spoke ? end->words : "";
     switch (end->kind) {
     case END_EXITED:
-        return g_strdup_printf("ended with status %d%s%s", end->code, colon, end->words);
+        return g_strdup_printf("ended with status %d%s%s", end->code, colon, words);
     case END_KILLED:
         return g_strdup_printf("was killed by signal %d (%s)%s%s", end->code, strsignal(end->code),
-                               colon, end->words);
+                               colon, words);
     default:
-        return g_strdup_printf("ended, it is not known how%s%s", colon, end->words);
+        return g_strdup_printf("ended, it is not known how%s%s", colon, words);
     }
 }
