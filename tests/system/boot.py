@@ -200,6 +200,10 @@ TESTS = [units_are_sound, bus_activation_answers, worker_leaves_when_idle, kille
          journal_keeps_secrets]
 
 
+def print_comment(text):
+    print(*(f"# {line}" for line in text.splitlines()), sep="\n", flush=True)
+
+
 def skip(reason):
     print(f"1..0 # SKIP {reason}")
     sys.exit(77)
@@ -223,7 +227,7 @@ def main():
         try:
             container.boot()
         except (AssertionError, FileNotFoundError, PermissionError) as error:
-            print((container.process.stdout.read() or b"").decode(errors="replace")[-4000:])
+            print_comment((container.process.stdout.read() or b"").decode(errors="replace")[-4000:])
             skip(f"no container can be booted here: {error}")
         install(container, sys.argv[1])
         print(f"1..{len(TESTS)}")
@@ -233,9 +237,10 @@ def main():
                 print(f"ok {number} - {test.__name__}", flush=True)
             except (AssertionError, subprocess.TimeoutExpired) as error:
                 failed = True
-                print(f"not ok {number} - {test.__name__}\n# {error}", flush=True)
+                print(f"not ok {number} - {test.__name__}")
+                print_comment(f"{type(error).__name__}: {error}")
         if failed:
-            print(container.out("journalctl", "--no-pager", "-n", "120", "-u", "ryzen-llm*"))
+            print_comment(container.out("journalctl", "--no-pager", "-n", "120", "-u", "ryzen-llm*"))
     finally:
         container.close()
         os.rmdir(directory)
