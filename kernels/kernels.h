@@ -108,6 +108,13 @@ enum RopePairing {
 /* Positions that one call of `attend` takes at most: the length of a page of the KV cache. */
 #define ATTEND_MAX 64u
 
+/* What keys and values are kept as. */
+enum KvType {
+    KV_F16,
+    KV_F32,
+    N_KV_TYPES,
+};
+
 struct Kernels {
     const char *tier; /* "c", "avx2", "avx512" */
 
@@ -159,18 +166,18 @@ struct Kernels {
 
     /* One page of attention with a running (flash) softmax, for the n_queries query heads of one
      * token that share a KV head. q: [n_queries][head_size], already scaled by 1/sqrt(head_size).
-     * k, v: n (<= ATTEND_MAX) rows of head_size halves, kv_stride elements apart. max, sum:
-     * [n_queries] running maximum (start: -INFINITY) and denominator (start: 0); acc:
-     * [n_queries][head_size] running numerator (start: 0). After the last page the caller divides
-     * acc by sum. head_size is a multiple of 8. Per query:
+     * k, v: n (<= ATTEND_MAX) rows of head_size halves or floats, kv_stride elements apart; halves
+     * count as the floats that they are. max, sum: [n_queries] running maximum (start: -INFINITY)
+     * and denominator (start: 0); acc: [n_queries][head_size] running numerator (start: 0). After
+     * the last page the caller divides acc by sum. head_size is a multiple of 8. Per query:
      *   s[j] = q . k_j in 16 lanes (dimension mod 16) with fma and the tree of rms_norm
      *   m = max(max, s[0..n)), a zero being +0;  c = exp(max - m), 0 when max is -INFINITY
      *   p[j] = exp(s[j] - m);  P = sum of p[j] in 16 lanes (j mod 16) plus tree
      *   sum = fma(sum, c, P);  acc[d] *= c, then acc[d] = fma(p[j], v_j[d], acc[d]) for j in order
      */
-    void (*attend)(const float *q, uint32_t n_queries, uint32_t head_size, const uint16_t *k,
-                   const uint16_t *v, uint32_t n, size_t kv_stride, float *max, float *sum,
-                   float *acc);
+    void (*attend[N_KV_TYPES])(const float *q, uint32_t n_queries, uint32_t head_size,
+                               const void *k, const void *v, uint32_t n, size_t kv_stride,
+                               float *max, float *sum, float *acc);
 };
 
 /* The best tier that this CPU has and that the environment variable RYZEN_LLM_CPU (c, avx2, avx512:

@@ -7,9 +7,15 @@
 #include "kernels/exp.h"
 #include "kernels/f16.h"
 
-static float dot(const float *q, const uint16_t *k, uint32_t n) {
+/* Element i of keys or values. */
+static inline float element(const void *x, size_t i, enum KvType type) {
+    return type == KV_F16 ? f16_decode(((const uint16_t *)x)[i]) : ((const float *)x)[i];
+}
+
+static inline float dot(const float *q, const void *k, size_t at, uint32_t n, enum KvType type) {
     float lanes[16] = {0};
-    for (uint32_t d = 0; d < n; d++) lanes[d % 16] = fmaf(q[d], f16_decode(k[d]), lanes[d % 16]);
+    for (uint32_t d = 0; d < n; d++)
+        lanes[d % 16] = fmaf(q[d], element(k, at + d, type), lanes[d % 16]);
     return c_tree(lanes);
 }
 
@@ -29,16 +35,27 @@ static float softmax(float *scores, uint32_t n, float *max, float *sum) {
     return c;
 }
 
-void c_attend(const float *q, uint32_t n_queries, uint32_t head_size, const uint16_t *k,
-              const uint16_t *v, uint32_t n, size_t kv_stride, float *max, float *sum, float *acc) {
+static inline void attend(const float *q, uint32_t n_queries, uint32_t head_size, const void *k,
+                          const void *v, uint32_t n, size_t kv_stride, float *max, float *sum,
+                          float *acc, enum KvType type) {
     assert(n <= ATTEND_MAX);
     for (uint32_t i = 0; i < n_queries; i++, q += head_size, acc += head_size) {
         float p[ATTEND_MAX];
-        for (uint32_t j = 0; j < n; j++) p[j] = dot(q, k + j * kv_stride, head_size);
+        for (uint32_t j = 0; j < n; j++) p[j] = dot(q, k, j * kv_stride, head_size, type);
         float c = softmax(p, n, &max[i], &sum[i]);
         for (uint32_t d = 0; d < head_size; d++) acc[d] *= c;
         for (uint32_t j = 0; j < n; j++)
             for (uint32_t d = 0; d < head_size; d++)
-                acc[d] = fmaf(p[j], f16_decode(v[j * kv_stride + d]), acc[d]);
+                acc[d] = fmaf(p[j], element(v, j * kv_stride + d, type), acc[d]);
     }
+}
+
+void c_attend_f16(const float *q, uint32_t n_queries, uint32_t head_size, const void *k,
+                  const void *v, uint32_t n, size_t kv_stride, float *max, float *sum, float *acc) {
+    attend(q, n_queries, head_size, k, v, n, kv_stride, max, sum, acc, KV_F16);
+}
+
+void c_attend_f32(const float *q, uint32_t n_queries, uint32_t head_size, const void *k,
+                  const void *v, uint32_t n, size_t kv_stride, float *max, float *sum, float *acc) {
+    attend(q, n_queries, head_size, k, v, n, kv_stride, max, sum, acc, KV_F32);
 }

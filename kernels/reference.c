@@ -74,5 +74,5 @@ const struct Kernels kernels_c = {
     .add = add,
     .f32_to_f16 = f32_to_f16,
     .f16_to_f32 = f16_to_f32,
-    .attend = c_attend,
+    .attend = {[KV_F16] = c_attend_f16, [KV_F32] = c_attend_f32},
 };

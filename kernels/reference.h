@@ -18,8 +18,10 @@ void c_matmul_i8(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
                  const struct Activations *x, float *y, size_t y_stride);
 void c_matmul_t2(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
                  const struct Activations *x, float *y, size_t y_stride);
-void c_attend(const float *q, uint32_t n_queries, uint32_t head_size, const uint16_t *k,
-              const uint16_t *v, uint32_t n, size_t kv_stride, float *max, float *sum, float *acc);
+void c_attend_f16(const float *q, uint32_t n_queries, uint32_t head_size, const void *k,
+                  const void *v, uint32_t n, size_t kv_stride, float *max, float *sum, float *acc);
+void c_attend_f32(const float *q, uint32_t n_queries, uint32_t head_size, const void *k,
+                  const void *v, uint32_t n, size_t kv_stride, float *max, float *sum, float *acc);
 
 /* The reduction that every float kernel of 16 lanes ends with. */
 static inline float c_tree(const float lanes[16]) {

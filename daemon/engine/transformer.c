@@ -131,10 +131,10 @@ static void attend_unit(struct Pass *pass, uint32_t row, uint32_t kv_head) {
     }
     for (uint32_t at = 0; at < n; at += KV_PAGE) {
         struct KvPage *page = cache->pages[at / KV_PAGE];
-        pass->kernels->attend(q, n_queries, t->head_size,
-                              kv_keys(&t->kv, page, pass->layer_number, kv_head),
-                              kv_values(&t->kv, page, pass->layer_number, kv_head),
-                              n - at < KV_PAGE ? n - at : KV_PAGE, t->head_size, max, sum, o);
+        pass->kernels->attend[KV_F16](
+            q, n_queries, t->head_size, kv_keys(&t->kv, page, pass->layer_number, kv_head),
+            kv_values(&t->kv, page, pass->layer_number, kv_head),
+            n - at < KV_PAGE ? n - at : KV_PAGE, t->head_size, max, sum, o);
     }
     for (uint32_t i = 0; i < n_queries; i++)
         for (uint32_t d = 0; d < t->head_size; d++) o[i * t->head_size + d] /= sum[i];

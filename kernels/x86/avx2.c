@@ -22,5 +22,5 @@ const struct Kernels kernels_avx2 = {
     .add = add,
     .f32_to_f16 = f32_to_f16,
     .f16_to_f32 = f16_to_f32,
-    .attend = attend,
+    .attend = {[KV_F16] = attend_f16, [KV_F32] = attend_f32},
 };

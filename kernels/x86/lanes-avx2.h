@@ -65,6 +65,15 @@ ALWAYS_INLINE Lanes lanes_load_f16_first(const uint16_t *x, uint32_t n) {
     return lanes_load_f16(padded);
 }
 
+/* Eight, zeros above. */
+ALWAYS_INLINE Lanes lanes_load_8(const float *x) {
+    return (Lanes){_mm256_loadu_ps(x), _mm256_setzero_ps()};
+}
+
+ALWAYS_INLINE Lanes lanes_load_8_f16(const uint16_t *x) {
+    return (Lanes){load_8_f16(x), _mm256_setzero_ps()};
+}
+
 ALWAYS_INLINE void lanes_store_f16(uint16_t *y, Lanes a) {
     store_8_f16(y, a.low);
     store_8_f16(y + 8, a.high);
@@ -117,8 +126,8 @@ ALWAYS_INLINE Lanes lanes_fms(Lanes a, Lanes b, Lanes c) {
 }
 
 /* acc + x * y in lanes 0 to 7. */
-ALWAYS_INLINE Lanes lanes_dot_8(const float *x, const uint16_t *y, Lanes acc) {
-    return (Lanes){_mm256_fmadd_ps(_mm256_loadu_ps(x), load_8_f16(y), acc.low), acc.high};
+ALWAYS_INLINE Lanes lanes_fma_8(Lanes x, Lanes y, Lanes acc) {
+    return (Lanes){_mm256_fmadd_ps(x.low, y.low, acc.low), acc.high};
 }
 
 /* Even lanes, or odd ones, each doubled into its neighbour. */

@@ -42,6 +42,15 @@ ALWAYS_INLINE Lanes lanes_load_f16_first(const uint16_t *x, uint32_t n) {
     return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes_first(n), x));
 }
 
+/* Eight, zeros above. */
+ALWAYS_INLINE Lanes lanes_load_8(const float *x) {
+    return lanes_load_first(x, 8);
+}
+
+ALWAYS_INLINE Lanes lanes_load_8_f16(const uint16_t *x) {
+    return lanes_load_f16_first(x, 8);
+}
+
 ALWAYS_INLINE __m256i lanes_to_f16(Lanes a) {
     return _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
@@ -92,9 +101,9 @@ ALWAYS_INLINE Lanes lanes_fms(Lanes a, Lanes b, Lanes c) {
     return _mm512_fmsub_ps(a, b, c);
 }
 
-/* acc + x * y in lanes 0 to 7. The others may turn from -0 to +0. */
-ALWAYS_INLINE Lanes lanes_dot_8(const float *x, const uint16_t *y, Lanes acc) {
-    return lanes_fma(lanes_load_first(x, 8), lanes_load_f16_first(y, 8), acc);
+/* acc + x * y in lanes 0 to 7; x and y are zeros above. The others may turn from -0 to +0. */
+ALWAYS_INLINE Lanes lanes_fma_8(Lanes x, Lanes y, Lanes acc) {
+    return lanes_fma(x, y, acc);
 }
 
 /* Even lanes, or odd ones, each doubled into its neighbour. */

@@ -21,6 +21,7 @@ static struct Problem problem;
 static float *a, *b, *y;
 static uint16_t *halves;
 static int8_t *bytes;
+static void *cache; /* keys and values */
 
 /* All tiles are copies of one. */
 static void prepare_matmul(const struct Bench *bench) {
@@ -95,16 +96,19 @@ static void run_f16_to_f32(const struct Kernels *tier, const struct Bench *bench
 static void prepare_attend(const struct Bench *bench) {
     size_t n = (size_t)bench->rows * 64 * 128;
     prepare_vectors(bench);
-    halves = guarded_aligned(SLOT_D, 2 * n * sizeof *halves);
-    fill_halves(FILL_RANDOM, halves, 2 * n);
+    cache = guarded_aligned(SLOT_D, 2 * n * (bench->layout == KV_F16 ? 2 : 4));
+    if (bench->layout == KV_F16)
+        fill_halves(FILL_RANDOM, cache, 2 * n);
+    else
+        fill_floats(FILL_RANDOM, cache, 2 * n);
 }
 
 static void run_attend(const struct Kernels *tier, const struct Bench *bench) {
     float max[8] = {0}, sum[8] = {0};
-    size_t page = 64 * 128;
-    for (uint32_t i = 0; i < bench->rows; i++)
-        tier->attend(a, bench->vectors, 128, halves + 2 * i * page, halves + (2 * i + 1) * page, 64,
-                     128, max, sum, y);
+    const char *k = cache;
+    size_t size = 64 * 128 * (bench->layout == KV_F16 ? 2 : 4);
+    for (uint32_t i = 0; i < bench->rows; i++, k += 2 * size)
+        tier->attend[bench->layout](a, bench->vectors, 128, k, k + size, 64, 128, max, sum, y);
 }
 
 #define MATMUL(name, layout, bits, rows, columns, vectors)                                         \
@@ -117,10 +121,10 @@ static void run_attend(const struct Kernels *tier, const struct Bench *bench) {
         name, prepare_vectors, run, option, 0, n, 0, (double)(n) * (size),                         \
             (double)(n) * (operations)                                                             \
     }
-#define ATTEND(name, n_pages, n_queries)                                                           \
+#define ATTEND(name, type, size, n_pages, n_queries)                                               \
     {                                                                                              \
-        name, prepare_attend, run_attend, 0, n_pages, (n_queries)*128, n_queries,                  \
-            (n_pages)*64 * 128 * 4.0, (n_pages)*64 * 128 * 4.0 * (n_queries)                       \
+        name, prepare_attend, run_attend, type, n_pages, (n_queries)*128, n_queries,               \
+            (n_pages)*64 * 128 * 2.0 * (size), (n_pages)*64 * 128 * 4.0 * (n_queries)              \
     }
 
 /* The first one comes from memory; those of 4096 x 4096 fit into a large L3 cache. */
@@ -149,8 +153,10 @@ static const struct Bench benches[] = {
     VECTOR("add 4096", run_add, 0, 4096, 12, 1),
     VECTOR("f32_to_f16 4096", run_f32_to_f16, 0, 4096, 6, 1),
     VECTOR("f16_to_f32 4096", run_f16_to_f32, 0, 4096, 6, 1),
-    ATTEND("attend 4096 positions, 1 query", 64, 1),
-    ATTEND("attend 4096 positions, 4 queries", 64, 4),
+    ATTEND("attend[F16] 4096 positions x1", KV_F16, 2, 64, 1),
+    ATTEND("attend[F16] 4096 positions x4", KV_F16, 2, 64, 4),
+    ATTEND("attend[F32] 4096 positions x1", KV_F32, 4, 64, 1),
+    ATTEND("attend[F32] 4096 positions x4", KV_F32, 4, 64, 4),
 };
 
 static double now(void) {

@@ -75,7 +75,8 @@ static const struct TestCase kernels[] = {
     {"add", check_add},
     {"f32_to_f16", check_f32_to_f16},
     {"f16_to_f32", check_f16_to_f32},
-    {"attend", check_attend},
+    {"attend[F16]", check_attend_f16},
+    {"attend[F32]", check_attend_f32},
     /* and what they rest on */
     {"exp", check_exp},
     {"packing", check_packing},

@@ -33,7 +33,8 @@ void check_matmul_t2(void);
 void check_packing(void);
 
 /* check-attend.c */
-void check_attend(void);
+void check_attend_f16(void);
+void check_attend_f32(void);
 
 /* bench.c: times the kernels whose name contains `name` (all if NULL). */
 int bench(const char *name);
