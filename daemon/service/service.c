@@ -71,7 +71,6 @@ static void on_model_removed(Model *model, void *userdata) {
     Service *service = userdata;
     EMIT(service, model_removed, model);
     workers_remove(service->workers, model);
-    supervisor_remove(service->supervisor, model_name(model));
 }
 
 static void on_model_changed(Model *model, void *userdata) {
@@ -255,18 +254,32 @@ struct Removal {
     void *userdata;
 };
 
-static void on_unloaded_for_removal(const Problem *problem, void *userdata) {
-    struct Removal *removal = userdata;
-    Problem failure = *problem;
-    Model *model = library_find(removal->service->library, removal->name);
-    if (!failure.kind && model) library_remove(removal->service->library, model, &failure);
-    if (!failure.kind) {
-        default_update(removal->service);
-        journal_model(LOG_INFO, removal->name, "Removed the model %s.", removal->name);
-    }
-    removal->done(&failure, removal->userdata);
+static void removal_end(struct Removal *removal, const Problem *problem) {
+    removal->done(problem, removal->userdata);
     g_free(removal->name);
     g_free(removal);
+}
+
+static void on_removed(void *userdata) {
+    removal_end(userdata, &(Problem){0});
+}
+
+static void on_unloaded_for_removal(const Problem *problem, void *userdata) {
+    struct Removal *removal = userdata;
+    Service *service = removal->service;
+    Problem failure = *problem;
+    Model *model = library_find(service->library, removal->name);
+    if (!failure.kind && model) library_remove(service->library, model, &failure);
+    if (failure.kind) {
+        removal_end(removal, &failure);
+        return;
+    }
+    default_update(service);
+    journal_model(LOG_INFO, removal->name, "Removed the model %s.", removal->name);
+    if (library_find(service->library, removal->name)) /* one that it hid */
+        on_removed(removal);
+    else
+        supervisor_remove(service->supervisor, removal->name, on_removed, removal);
 }
 
 /* ---- Short calls ---- */

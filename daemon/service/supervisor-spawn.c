@@ -196,23 +196,24 @@ static int spawn_add(Supervisor *supervisor, const char *name, const char *direc
     g_autofree char *path = g_strdup_printf("%s/%s.sock", parent, name);
     g_mkdir_with_parents(parent, 0700);
     g_hash_table_remove(spawn->models, name);
-    int fd = listen_at(path);
-    if (fd < 0)
-        return problem_set(why, PROBLEM_FAILED, "Can't listen at %s: %s.", path, g_strerror(-fd));
-
     SpawnModel *model = g_new0(SpawnModel, 1);
     model->spawn = spawn;
     model->name = g_strdup(name);
     model->directory = g_strdup(directory);
     model->path = g_steal_pointer(&path);
-    model->listen_fd = fd;
+    model->listen_fd = listen_at(model->path);
     g_hash_table_insert(spawn->models, model->name, model);
+    if (model->listen_fd < 0)
+        return problem_set(why, PROBLEM_FAILED, "Can't listen at %s: %s.", model->path,
+                           g_strerror(-model->listen_fd));
     pending_watch(model);
     return 0;
 }
 
-static void spawn_remove(Supervisor *supervisor, const char *name) {
+static void spawn_remove(Supervisor *supervisor, const char *name, SupervisorRemoved done,
+                         void *userdata) {
     g_hash_table_remove(spawn_of(supervisor)->models, name);
+    if (done) done(userdata);
 }
 
 /* -errno */

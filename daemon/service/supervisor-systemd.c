@@ -112,14 +112,19 @@ static int units_add(Supervisor *supervisor, const char *name, const char *direc
     return environment_write(model, why);
 }
 
-static void units_remove(Supervisor *supervisor, const char *name) {
+static void units_remove(Supervisor *supervisor, const char *name, SupervisorRemoved done,
+                         void *userdata) {
     Units *units = units_of(supervisor);
+    if (!g_hash_table_contains(units->models, name)) {
+        if (done) done(userdata);
+        return;
+    }
     g_autofree char *unit = unit_name("model", name, "socket");
     g_autofree char *path =
         g_strdup_printf("%s/model/%s.env", units->config.runtime_directory, name);
-    unit_job_stop(units->jobs, unit);
     unlink(path);
     g_hash_table_remove(units->models, name);
+    unit_job_stop(units->jobs, unit, done, userdata);
 }
 
 /* ---- Connecting ---- */
@@ -191,7 +196,7 @@ static void on_start_failed(const char *unit, void *userdata) {
                   strlen(unit) - strlen("ryzen-llm-model@") - strlen(".service"));
     if (!g_hash_table_contains(units->models, name)) return;
     socket = unit_name("model", name, "socket");
-    unit_job_stop(units->jobs, socket);
+    unit_job_stop(units->jobs, socket, NULL, NULL);
 }
 
 static void on_end_known(const struct WorkerEnd *end, void *userdata) {
@@ -299,7 +304,7 @@ static int units_pack(Supervisor *supervisor, const char *name, const char *dire
 
 static void units_pack_cancel(Supervisor *supervisor, const char *name) {
     g_autofree char *unit = unit_name("pack", name, "service");
-    unit_job_stop(units_of(supervisor)->jobs, unit);
+    unit_job_stop(units_of(supervisor)->jobs, unit, NULL, NULL);
 }
 
 /* ---- Life ---- */

@@ -26,8 +26,9 @@ int supervisor_add(Supervisor *supervisor, const char *model, const char *direct
     return supervisor->driver->add(supervisor, model, directory, why);
 }
 
-void supervisor_remove(Supervisor *supervisor, const char *model) {
-    supervisor->driver->remove(supervisor, model);
+void supervisor_remove(Supervisor *supervisor, const char *model, SupervisorRemoved done,
+                       void *userdata) {
+    supervisor->driver->remove(supervisor, model, done, userdata);
 }
 
 void supervisor_connect(Supervisor *supervisor, const char *model, SupervisorConnected done,

@@ -26,6 +26,7 @@ struct WorkerEnd {
 
 /* `fd`: a connected socket, the callee's from now on; -1: see the problem. */
 typedef void (*SupervisorConnected)(int fd, const Problem *problem, void *userdata);
+typedef void (*SupervisorRemoved)(void *userdata);
 typedef void (*SupervisorExplained)(const struct WorkerEnd *end, void *userdata);
 /* A line that the packer wrote; NULL: it has ended, well when `end` says EXITED with 0. */
 typedef void (*SupervisorPacking)(const char *line, const struct WorkerEnd *end, void *userdata);
@@ -36,7 +37,8 @@ struct SupervisorDriver {
     void (*free)(Supervisor *supervisor);
     void (*configure)(Supervisor *supervisor, const struct Config *config);
     int (*add)(Supervisor *supervisor, const char *model, const char *directory, Problem *why);
-    void (*remove)(Supervisor *supervisor, const char *model);
+    void (*remove)(Supervisor *supervisor, const char *model, SupervisorRemoved done,
+                   void *userdata);
     void (*connect)(Supervisor *supervisor, const char *model, SupervisorConnected done,
                     void *userdata);
     void (*explain)(Supervisor *supervisor, const char *model, SupervisorExplained done,
@@ -60,9 +62,13 @@ Supervisor *supervisor_free(Supervisor *supervisor);
 /* A changed configuration, for workers that start from now on. */
 void supervisor_configure(Supervisor *supervisor, const struct Config *config);
 
-/* From now on the model can be connected to / no longer (its worker is gone). */
+/* From now on the model can be connected to, with what `directory` holds now: again for one that
+ * was replaced while it had no worker. A failure is also what connecting will say. */
 int supervisor_add(Supervisor *supervisor, const char *model, const char *directory, Problem *why);
-void supervisor_remove(Supervisor *supervisor, const char *model);
+/* It can't be connected to any more; it has no worker. `done` (may be NULL) may be called at once.
+ * One that is not known is fine. */
+void supervisor_remove(Supervisor *supervisor, const char *model, SupervisorRemoved done,
+                       void *userdata);
 /* Connecting is what loads a model. A worker that fails to start closes the connection. */
 void supervisor_connect(Supervisor *supervisor, const char *model, SupervisorConnected done,
                         void *userdata);

@@ -20,7 +20,9 @@ typedef struct UnitJob {
     UnitJobs *jobs;
     sd_bus_slot *slot;
     char *unit, *path; /* of the job, once it is known */
+    /* one of these */
     void (*done)(const char *result, void *userdata);
+    void (*stopped)(void *userdata);
     SupervisorExplained explained;
     void *userdata;
 } UnitJob;
@@ -52,9 +54,11 @@ static UnitJob *job_new(UnitJobs *jobs, const char *unit, void *userdata) {
 
 static void job_done(UnitJob *job, const char *result) {
     void (*done)(const char *result, void *userdata) = job->done;
+    void (*stopped)(void *userdata) = job->stopped;
     void *userdata = job->userdata;
     job_free(job);
     if (done) done(result, userdata);
+    if (stopped) stopped(userdata);
 }
 
 void unit_jobs_forget(UnitJobs *jobs, void *userdata) {
@@ -81,7 +85,8 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
 
 /* ---- Start, stop, kill ---- */
 
-static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+/* Start and stop: the job is on its way. */
+static int on_queued(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
     UnitJob *job = userdata;
     const sd_bus_error *failure = sd_bus_message_get_error(reply);
     const char *path = NULL;
@@ -99,7 +104,7 @@ void unit_job_start(UnitJobs *jobs, const char *unit,
     UnitJob *job = job_new(jobs, unit, userdata);
     job->done = done;
     int r = sd_bus_call_method_async(jobs->bus, &job->slot, SYSTEMD, SYSTEMD_PATH, MANAGER,
-                                     "StartUnit", on_started, job, "ss", unit, "replace");
+                                     "StartUnit", on_queued, job, "ss", unit, "replace");
     if (r < 0) job_done(job, g_strerror(-r));
 }
 
@@ -110,9 +115,13 @@ static int on_done_quietly(sd_bus_message *reply, void *userdata, sd_bus_error *
     return 0;
 }
 
-void unit_job_stop(UnitJobs *jobs, const char *unit) {
-    sd_bus_call_method_async(jobs->bus, NULL, SYSTEMD, SYSTEMD_PATH, MANAGER, "StopUnit",
-                             on_done_quietly, NULL, "ss", unit, "replace");
+void unit_job_stop(UnitJobs *jobs, const char *unit, void (*stopped)(void *userdata),
+                   void *userdata) {
+    UnitJob *job = job_new(jobs, unit, userdata);
+    job->stopped = stopped;
+    int r = sd_bus_call_method_async(jobs->bus, &job->slot, SYSTEMD, SYSTEMD_PATH, MANAGER,
+                                     "StopUnit", on_queued, job, "ss", unit, "replace");
+    if (r < 0) job_done(job, g_strerror(-r));
 }
 
 void unit_job_kill(UnitJobs *jobs, const char *unit) {

@@ -16,7 +16,9 @@ UnitJobs *unit_jobs_free(UnitJobs *jobs);
 /* `done` hears "done" or what went wrong, once the unit is started (a oneshot unit: has ended). */
 void unit_job_start(UnitJobs *jobs, const char *unit,
                     void (*done)(const char *result, void *userdata), void *userdata);
-void unit_job_stop(UnitJobs *jobs, const char *unit);
+/* `stopped` (may be NULL) is called once it is stopped, or can't be. */
+void unit_job_stop(UnitJobs *jobs, const char *unit, void (*stopped)(void *userdata),
+                   void *userdata);
 void unit_job_kill(UnitJobs *jobs, const char *unit);
 /* How the main process of a service ended. */
 void unit_job_explain(UnitJobs *jobs, const char *unit, SupervisorExplained done, void *userdata);

@@ -309,8 +309,10 @@ static void look_at_workers(Workers *workers) {
         Worker *worker = value;
         if (worker->retiring && worker_is_idle(worker)) worker_exit(worker);
         if (!worker->model && worker->phase == WORKER_AWAY &&
-            !count(&workers->waiting, worker, UID_NOBODYS))
+            !count(&workers->waiting, worker, UID_NOBODYS)) {
+            supervisor_remove(workers->supervisor, worker->name, NULL, NULL);
             g_hash_table_iter_remove(&iter);
+        }
     }
 }
 
