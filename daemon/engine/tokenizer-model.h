@@ -1,5 +1,5 @@
 /*
- * What a kind of tokenizer (spm.c, bpe.c) shares with tokenizer.c, which owns the Tokenizer.
+ * What a kind of tokenizer (spm.c, bpe.c, world.c) shares with tokenizer.c, which owns the Tokenizer.
  */
 #pragma once
 
@@ -26,12 +26,15 @@ struct TokenList {
 
 int token_list_add(struct TokenList *list, Token token); /* -ENOMEM; TOKEN_NONE adds nothing */
 
+#define TEXT_MALFORMED SIZE_MAX
+
 /* A kind of tokenizer: a row of the table in tokenizer.c. */
 struct TokenizerModel {
     const char *name; /* tokenizer.ggml.model */
     bool add_bos;     /* unless the file or the pre-tokenizer says */
     bool space_prefix;
-    /* What a normal or byte token's text stands for: at most `size` bytes to `ret`. */
+    /* What a normal or byte token's text stands for: at most `size` bytes to `ret`; or
+     * TEXT_MALFORMED. */
     size_t (*decode)(const char *text, size_t size, enum TokenType type, char *ret);
     /* Sets tokenizer->state, when everything else is in place. */
     int (*load)(Tokenizer *tokenizer, const struct Gguf *file, Reason *why);
@@ -42,7 +45,7 @@ struct TokenizerModel {
                   struct Merger *merger, struct TokenList *ret);
 };
 
-extern const struct TokenizerModel SPM, BPE;
+extern const struct TokenizerModel SPM, BPE, WORLD;
 
 #define TOKENIZER_MAX_ENDS 16
 

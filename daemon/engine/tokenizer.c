@@ -7,7 +7,7 @@
 #include "engine/limits.h"
 #include "engine/tokenizer-model.h"
 
-static const struct TokenizerModel *const MODELS[] = {&SPM, &BPE};
+static const struct TokenizerModel *const MODELS[] = {&SPM, &BPE, &WORLD};
 
 /* Control tokens that end an answer, where the file only says how a text ends. */
 static const char *const END_TEXTS[] = {
@@ -92,8 +92,15 @@ static bool is_coded(enum TokenType type) {
     return type == TOKEN_NORMAL || type == TOKEN_BYTE;
 }
 
+static int refuse_text(const struct TokenTexts *texts, Token token, Reason *why) {
+    struct GgufString text;
+    text.size = token_texts_get(texts, token, &text.data);
+    return reason_set(why, EBADMSG, "the text of token %d has an escape that means nothing: '%s'",
+                      token, gguf_printable(text).text);
+}
+
 /* What every token stands for. Never longer than its text. */
-static int decode_texts(Tokenizer *tokenizer) {
+static int decode_texts(Tokenizer *tokenizer, Reason *why) {
     const struct TokenTexts *texts = &tokenizer->texts;
     struct TokenTexts *pieces = &tokenizer->pieces;
     int r = token_texts_init(pieces, texts->n, texts->offsets[texts->n]);
@@ -106,6 +113,7 @@ static int decode_texts(Tokenizer *tokenizer) {
             size = tokenizer->model->decode(text, size, tokenizer->types[token], piece);
         else
             memcpy(piece, text, size);
+        if (size == TEXT_MALFORMED) return refuse_text(texts, token, why);
         pieces->offsets[token + 1] = pieces->offsets[token] + (uint32_t)size;
     }
     return 0;
@@ -171,6 +179,9 @@ static int load_ids(Tokenizer *tokenizer, const struct Gguf *file, Reason *why) 
     if (r == 0)
         r = load_id(tokenizer, file, "tokenizer.ggml.unknown_token_id", spm ? 0 : TOKEN_NONE,
                     &tokenizer->unknown, why);
+    /* what RWKV's files call unknown ends a text, and no user's words may become that */
+    if (r == 0 && tokenizer_is_control(tokenizer, tokenizer->unknown))
+        tokenizer->unknown = TOKEN_NONE;
     if (r == 0) r = load_ends(tokenizer, file, why);
     return r;
 }
@@ -189,7 +200,7 @@ static int load(Tokenizer *tokenizer, const struct Gguf *file, Reason *why) {
     tokenizer->space_prefix = tokenizer->model->space_prefix;
     r = load_texts(tokenizer, file, why);
     if (r == 0) r = load_types(tokenizer, file, why);
-    if (r == 0) r = decode_texts(tokenizer);
+    if (r == 0) r = decode_texts(tokenizer, why);
     if (r == 0) r = token_index_init(&tokenizer->index, &tokenizer->texts, every, NULL);
     if (r == 0)
         r = special_tokens_init(&tokenizer->special, &tokenizer->texts, special_kind, tokenizer);

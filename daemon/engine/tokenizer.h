@@ -2,7 +2,8 @@
  * Text to tokens and back, as the model file defines it (tokenizer.ggml.*).
  *
  * A Tokenizer is immutable after tokenizer_new(): any thread may use it. The algorithms are rows of
- * a table in tokenizer.c: "llama" (SentencePiece-like, spm.c) and "gpt2" (byte-level BPE, bpe.c).
+ * a table in tokenizer.c: "llama" (SentencePiece-like, spm.c), "gpt2" (byte-level BPE, bpe.c) and
+ * "rwkv" (RWKV World, world.c).
  *
  * Tokens that the file calls user-defined are found in any text; control tokens by TOKENIZE_SPECIAL
  * only, and plain text never becomes one by merging.

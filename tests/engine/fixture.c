@@ -58,57 +58,6 @@ static int read_expected(const char *expected, struct Fixture *ret) {
     return ret->logits ? 0 : -1;
 }
 
-/* ---- A copy with another vocabulary ---- */
-
-static void copy_key(struct GgufWriter *writer, const struct Gguf *file, const char *key) {
-    uint32_t number;
-    float real;
-    struct GgufString string;
-    char text[256] = "";
-    if (gguf_get_u32(file, key, &number, NULL) == 0) {
-        gguf_writer_u32(writer, key, number);
-    } else if (gguf_get_f32(file, key, &real, NULL) == 0) {
-        gguf_writer_f32(writer, key, real);
-    } else if (gguf_get_string(file, key, &string, NULL) == 0 && string.size < sizeof text) {
-        memcpy(text, string.data, string.size);
-        gguf_writer_string(writer, key, text);
-    }
-}
-
-static void copy_keys(struct GgufWriter *writer, const struct Gguf *file) {
-    static const char *const names[] = {
-        "context_length",       "embedding_length",
-        "block_count",          "feed_forward_length",
-        "attention.head_count", "attention.head_count_kv",
-        "rope.dimension_count", "attention.layer_norm_rms_epsilon",
-        "rope.freq_base",       "hidden_activation",
-    };
-    struct GgufString architecture = {"", 0};
-    char key[256];
-    copy_key(writer, file, "general.architecture");
-    gguf_get_string(file, "general.architecture", &architecture, NULL);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        snprintf(key, sizeof key, "%.*s.%s", (int)architecture.size, architecture.data, names[i]);
-        copy_key(writer, file, key);
-    }
-}
-
-static int with_vocabulary(int fd) {
-    struct Gguf *file;
-    if (gguf_open(fd, &file, NULL) < 0) return -1;
-    struct GgufWriter *writer = gguf_writer_new();
-    copy_keys(writer, file);
-    tiny_vocabulary(writer, 256);
-    for (size_t i = 0; i < gguf_n_tensors(file); i++) {
-        const struct GgufTensor *tensor = gguf_tensor_at(file, i);
-        gguf_writer_tensor(writer, tensor->name, tensor->type_id, tensor->n_dims, tensor->dims,
-                           tensor->data, tensor->size);
-    }
-    gguf_free(file);
-    close(fd);
-    return gguf_writer_finish_fd(writer);
-}
-
 static int open_model(const char *name) {
     char file_name[256];
     snprintf(file_name, sizeof file_name, "gguf-test/%s.gguf", name);
@@ -116,7 +65,7 @@ static int open_model(const char *name) {
     if (!path) return -1;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     free(path);
-    return strncmp(name, "bitnet", 6) == 0 ? with_vocabulary(fd) : fd;
+    return fd;
 }
 
 int fixture_open(const char *name, const char *expected, struct Fixture *ret) {

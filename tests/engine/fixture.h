@@ -10,7 +10,7 @@
 #define FIXTURE_MAX_TOKENS 64
 
 struct Fixture {
-    int fd; /* the model; with another vocabulary where the engine lacks its tokenizer */
+    int fd; /* the model */
     Token tokens[FIXTURE_MAX_TOKENS], greedy[FIXTURE_MAX_TOKENS];
     uint32_t n_tokens, n_greedy, n_vocab;
     float *logits; /* [n_tokens][n_vocab] */

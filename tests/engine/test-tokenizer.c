@@ -146,6 +146,16 @@ static void check_decoded(const Tokenizer *tokenizer, const Token *tokens, size_
     check_decoded(tokenizer, (const Token[]){__VA_ARGS__},                                         \
                   sizeof((const Token[]){__VA_ARGS__}) / sizeof(Token), special, expected)
 
+static void check_refused(struct GgufWriter *writer, int expected, const char *words) {
+    Reason why = {0};
+    int r;
+    Tokenizer *tokenizer = load(writer, &r, &why);
+    CHECK_INT(r, expected);
+    if (!strstr(why.text, words))
+        test_fail(__FILE__, __LINE__, "\"%s\" does not say \"%s\"", why.text, words);
+    tokenizer_free(tokenizer);
+}
+
 /* ---- SentencePiece ---- */
 
 static void spm_merges_by_score(void) {
@@ -273,41 +283,122 @@ static void bpe_keeps_special_tokens_apart(void) {
     tokenizer_free(t);
 }
 
+/* ---- RWKV World ---- */
+
+/* <s>, 256 bytes as Python writes them, then words from 257 on. */
+static struct GgufWriter *write_world(struct Vocabulary *vocabulary) {
+    static const char *const WORDS[] = {
+        "\\n\\n", "ab", "abcd", "abc\\xe2\\x82\\xac", "abce", "\\'\\\\\\t", "\\r\\x00z",
+    };
+    *vocabulary = (struct Vocabulary){0};
+    add(vocabulary, "<s>", 3, 0);
+    for (unsigned i = 0; i < 256; i++) {
+        snprintf(vocabulary->bytes[i], 8, i > 32 && i < 127 && i != '\\' ? "%c" : "\\x%02x", i);
+        add(vocabulary, vocabulary->bytes[i], 1, 0);
+    }
+    for (size_t i = 0; i < sizeof WORDS / sizeof WORDS[0]; i++) add(vocabulary, WORDS[i], 1, 0);
+    add(vocabulary, "[PAD264]", 5, 0);
+    add(vocabulary, "ab", 1, 0); /* of equal texts the last */
+    struct GgufWriter *writer = gguf_writer_new();
+    gguf_writer_string(writer, "tokenizer.ggml.model", "rwkv");
+    write_vocabulary(writer, vocabulary);
+    gguf_writer_u32(writer, "tokenizer.ggml.bos_token_id", 0);
+    gguf_writer_u32(writer, "tokenizer.ggml.eos_token_id", 0);
+    gguf_writer_u32(writer, "tokenizer.ggml.unknown_token_id", 0);
+    gguf_writer_u32(writer, "tokenizer.ggml.eot_token_id", 257);
+    return writer;
+}
+
+enum {
+    WORLD_BYTE_0 = 1,
+    WORLD_LINES = 257,
+    W_ABCD = 259,
+    W_EURO,
+    W_ABCE,
+    W_QUOTE,
+    W_NUL,
+    W_PAD,
+    W_AB
+};
+
+static void world_matches_the_longest(void) {
+    struct Vocabulary vocabulary;
+    Tokenizer *t = load_well(write_world(&vocabulary));
+    REQUIRE(t);
+    CHECK_TOKENS(t, "ab", TOKENIZE_BOS, W_AB);
+    CHECK_TOKENS(t, "abcd", 0, W_ABCD);
+    CHECK_TOKENS(t, "abcdabceab", 0, W_ABCD, W_ABCE, W_AB);
+    CHECK_TOKENS(t, "abca", 0, W_AB, 'c' + 1, 'a' + 1); /* behind no token of its own */
+    CHECK_TOKENS(t, "abcz", 0, W_AB, 'c' + 1, 'z' + 1);
+    CHECK_TOKENS(t, "abc\u20ac", 0, W_EURO);
+    CHECK_TOKENS(t, "abc\xe2\x82", 0, W_AB, 'c' + 1, 0xe3, 0x83);
+    CHECK_TOKENS(t, "\n\n\n'\\\t", 0, WORLD_LINES, '\n' + 1, W_QUOTE);
+    check_tokens(t, "\r\0z\0\xff", 5, 0, (const Token[]){W_NUL, WORLD_BYTE_0, 256}, 3);
+    CHECK_TOKENS(t, "<s>", 0, '<' + 1, 's' + 1, '>' + 1);
+    CHECK_TOKENS(t, "<s>", TOKENIZE_SPECIAL, 0);
+    CHECK_TOKENS(t, "[PAD264]", 0, '[' + 1, 'P' + 1, 'A' + 1, 'D' + 1, '2' + 1, '6' + 1, '4' + 1,
+                 ']' + 1);
+    CHECK_DECODED(t, false, " \n\nabc\u20ac'\\\t", 0, ' ' + 1, WORLD_LINES, W_EURO, W_PAD, W_QUOTE);
+    CHECK(tokenizer_is_end(t, 0) && tokenizer_is_end(t, WORLD_LINES));
+    tokenizer_free(t);
+}
+
+/* A vocabulary without all bytes: its unknown token ends texts, so it stands for nothing. */
+static void world_drops_what_is_no_token(void) {
+    static const char *const TEXTS[] = {"<s>", "a", "\\xff\\xff", "[PAD3]"};
+    static const int32_t TYPES[] = {3, 1, 1, 5};
+    struct GgufWriter *writer = gguf_writer_new();
+    gguf_writer_string(writer, "tokenizer.ggml.model", "rwkv");
+    gguf_writer_strings(writer, "tokenizer.ggml.tokens", TEXTS, 4);
+    gguf_writer_i32s(writer, "tokenizer.ggml.token_type", TYPES, 4);
+    gguf_writer_u32(writer, "tokenizer.ggml.unknown_token_id", 0);
+    Tokenizer *t = load_well(writer);
+    REQUIRE(t);
+    CHECK_TOKENS(t,
+                 "\tab\xff"
+                 "a\xff\xff\xff[PAD3]",
+                 0, 1, 1, 2);
+    tokenizer_free(t);
+}
+
+static void world_refuses_escapes(void) {
+    static const char *const TEXTS[] = {"\\",    "a\\",   "\\x", "\\x4",
+                                        "\\x4g", "\\xAB", "\\a", "\\n\\\\\\"};
+    for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++) {
+        const char *texts[] = {"<s>\\", TEXTS[i]};
+        struct GgufWriter *writer = gguf_writer_new();
+        gguf_writer_string(writer, "tokenizer.ggml.model", "rwkv");
+        gguf_writer_strings(writer, "tokenizer.ggml.tokens", texts, 2);
+        gguf_writer_i32s(writer, "tokenizer.ggml.token_type", (const int32_t[]){3, 1}, 2);
+        check_refused(writer, -EBADMSG, "token 1 has an escape");
+    }
+}
+
 /* One word as long as a request may be: a quadratic algorithm would not come back. */
 static void takes_long_words(void) {
     struct Vocabulary vocabulary;
-    Tokenizer *both[] = {load_well(write_bpe(&vocabulary, "gpt-2")),
-                         load_well(write_spm(&vocabulary))};
+    Tokenizer *all[] = {load_well(write_bpe(&vocabulary, "gpt-2")),
+                        load_well(write_spm(&vocabulary)), load_well(write_world(&vocabulary))};
     size_t size = 1 << 20, n;
     char *text = malloc(size);
     Token *tokens;
-    for (unsigned i = 0; i < 2; i++) {
-        REQUIRE(both[i]);
+    for (unsigned i = 0; i < 3; i++) {
+        REQUIRE(all[i]);
         for (size_t j = 0; j < size; j++) text[j] = "abcaab"[j % 6];
-        CHECK_INT(tokenizer_encode(both[i], text, size, TOKENIZE_MIDDLE, &tokens, &n), 0);
+        CHECK_INT(tokenizer_encode(all[i], text, size, TOKENIZE_MIDDLE, &tokens, &n), 0);
         CHECK(n > size / 6 && n < size);
         free(tokens);
         memset(text, ' ', size);
-        CHECK_INT(tokenizer_encode(both[i], text, size, TOKENIZE_MIDDLE, &tokens, &n), 0);
+        CHECK_INT(tokenizer_encode(all[i], text, size, TOKENIZE_MIDDLE, &tokens, &n), 0);
         CHECK_INT(n, size);
         free(tokens);
-        CHECK_INT(tokenizer_encode(both[i], text, SIZE_MAX / 2, 0, &tokens, &n), -EFBIG);
-        tokenizer_free(both[i]);
+        CHECK_INT(tokenizer_encode(all[i], text, SIZE_MAX / 2, 0, &tokens, &n), -EFBIG);
+        tokenizer_free(all[i]);
     }
     free(text);
 }
 
 /* ---- What is refused ---- */
-
-static void check_refused(struct GgufWriter *writer, int expected, const char *words) {
-    Reason why = {0};
-    int r;
-    Tokenizer *tokenizer = load(writer, &r, &why);
-    CHECK_INT(r, expected);
-    if (!strstr(why.text, words))
-        test_fail(__FILE__, __LINE__, "\"%s\" does not say \"%s\"", why.text, words);
-    tokenizer_free(tokenizer);
-}
 
 static void refuses_unknown_kinds(void) {
     struct Vocabulary vocabulary;
@@ -495,6 +586,10 @@ static void agrees_on_gpt_neox(void) {
     check_vocabulary("generated-vocab-gpt-neox", "generated-vocab-gpt-neox");
 }
 
+static void agrees_on_rwkv_world(void) {
+    check_vocabulary("generated-vocab-rwkv-world", "generated-vocab-rwkv-world");
+}
+
 int main(void) {
     return TEST_MAIN(
         {"spm merges by score", spm_merges_by_score},
@@ -504,9 +599,12 @@ int main(void) {
         {"spm merges over words", spm_merges_over_words},
         {"bpe merges by rank", bpe_merges_by_rank},
         {"bpe keeps special tokens apart", bpe_keeps_special_tokens_apart},
-        {"takes long words", takes_long_words}, {"refuses unknown kinds", refuses_unknown_kinds},
-        {"refuses damage", refuses_damage}, {"streams whole characters", streams_whole_characters},
-        {"agrees on gpt-2", agrees_on_gpt2}, {"agrees on llama-spm", agrees_on_llama_spm},
-        {"agrees on llama-bpe", agrees_on_llama_bpe}, {"agrees on qwen2", agrees_on_qwen2},
-        {"agrees on gpt-neox", agrees_on_gpt_neox});
+        {"world matches the longest", world_matches_the_longest},
+        {"world drops what is no token", world_drops_what_is_no_token},
+        {"world refuses escapes", world_refuses_escapes}, {"takes long words", takes_long_words},
+        {"refuses unknown kinds", refuses_unknown_kinds}, {"refuses damage", refuses_damage},
+        {"streams whole characters", streams_whole_characters}, {"agrees on gpt-2", agrees_on_gpt2},
+        {"agrees on llama-spm", agrees_on_llama_spm}, {"agrees on llama-bpe", agrees_on_llama_bpe},
+        {"agrees on qwen2", agrees_on_qwen2}, {"agrees on gpt-neox", agrees_on_gpt_neox},
+        {"agrees on rwkv-world", agrees_on_rwkv_world});
 }

@@ -58,6 +58,8 @@ static void save_tokenizers(const char *directory) {
                                       "abc", "\u0120a", "<|end|>", "<u>",    "<"};
     static const int32_t BPE_TYPES[] = {1, 1, 1, 1, 1, 1, 1, 1, 3, 4, 1};
     static const char *const MERGES[] = {"a b", "ab c", "\u0120 a"};
+    static const char *const WORLD[] = {"<s>", "a", "b", "ab", "\\n\\n", "\\x20\\'", "[PAD6]"};
+    static const int32_t WORLD_TYPES[] = {3, 1, 1, 1, 1, 1, 5};
     static const char *const PRES[] = {"gpt-2", "llama-bpe", "qwen2"};
 
     struct GgufWriter *writer = gguf_writer_new();
@@ -66,6 +68,12 @@ static void save_tokenizers(const char *directory) {
     gguf_writer_i32s(writer, "tokenizer.ggml.token_type", SPM_TYPES, 12);
     gguf_writer_f32s(writer, "tokenizer.ggml.scores", SCORES, 12);
     save(directory, "tokenizer/spm.gguf", writer);
+    writer = gguf_writer_new();
+    gguf_writer_string(writer, "tokenizer.ggml.model", "rwkv");
+    gguf_writer_strings(writer, "tokenizer.ggml.tokens", WORLD, 7);
+    gguf_writer_i32s(writer, "tokenizer.ggml.token_type", WORLD_TYPES, 7);
+    gguf_writer_u32(writer, "tokenizer.ggml.unknown_token_id", 0);
+    save(directory, "tokenizer/rwkv.gguf", writer);
     for (size_t i = 0; i < 3; i++) {
         char name[64];
         writer = gguf_writer_new();
