@@ -164,8 +164,12 @@ static void directory_remove(const char *path) {
 
 void worker_clear(struct WorkerProcess *worker) {
     if (worker->pid > 0) {
-        kill(worker->pid, SIGKILL);
-        worker_wait(worker);
+        kill(worker->pid, SIGTERM);
+        int status = worker_wait(worker);
+        if (status != 0) { /* a sanitizer has found something, as a rule */
+            g_autofree char *said = worker_stderr(worker);
+            g_error("the worker ended with %d: %s", status, said);
+        }
     }
     if (worker->listen_fd >= 0) close(worker->listen_fd);
     if (worker->notify_fd >= 0) close(worker->notify_fd);

@@ -36,7 +36,7 @@ bool worker_wait_notify(struct WorkerProcess *worker, const char *what);
 int worker_wait(struct WorkerProcess *worker);
 /* What it wrote to stderr, once it has ended; g_free() it. */
 char *worker_stderr(struct WorkerProcess *worker);
-/* Kills what still runs, and cleans up. */
+/* Ends what still runs, aborts if it does not end well, and cleans up. */
 void worker_clear(struct WorkerProcess *worker);
 
 /* The program alone, with its stdout on `stdout_fd` (-1: /dev/null): for --pack. */
