@@ -43,8 +43,10 @@ static void take_line(Child *child, const char *line) {
 
 static void take_words(Child *child, const char *line) {
     if (!*line) return;
-    fprintf(stderr, "%s\n", line);
     g_autofree char *valid = g_utf8_make_valid(line, -1);
+    for (char *c = valid; *c; c++) /* a terminal may read it, and a model file may have its say */
+        if (g_ascii_iscntrl(*c)) *c = ' ';
+    fprintf(stderr, "%s\n", valid);
     g_strlcpy(child->end.words, valid, sizeof child->end.words);
     const char *end; /* a character may have been cut in two */
     g_utf8_validate(child->end.words, -1, &end);

@@ -26,8 +26,10 @@ static const struct Unit span_units[] = {
 static int number_with_unit(const char **text, const struct Unit *units, size_t n_units,
                             double *ret) {
     char *end;
-    if (!g_ascii_isdigit(**text)) return -EINVAL; /* no signs, no "inf", no "nan" */
+    size_t n_digits = strspn(*text, "0123456789.");
     double value = g_ascii_strtod(*text, &end);
+    /* no signs, exponents, hexadecimals, "inf", "nan" */
+    if (n_digits == 0 || end != *text + n_digits) return -EINVAL;
     while (*end == ' ') end++;
     size_t length = strspn(end, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
     for (size_t i = 0; i < n_units; i++) {

@@ -237,7 +237,8 @@ int library_commit(Library *library, const char *name, const char *staged, Probl
     Model *model = model_read(staged, name);
     if (!model)
         return problem_set(why, PROBLEM_BAD_MODEL, "Packing %s left no sound manifest.", name);
-    int r = swap(staged, final);
+    /* The packer's group may write there until now. */
+    int r = chmod(staged, 0750) < 0 ? -errno : swap(staged, final);
     if (r < 0) {
         model_free(model);
         return problem_set(why, PROBLEM_FAILED, "Can't move %s into place: %s.", final,
