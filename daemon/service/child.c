@@ -87,8 +87,7 @@ static void output_init(struct Output *output, Child *child, int fd,
 
 /* What is left in the pipe. Grandchildren may still hold the other end. */
 static void output_drain(struct Output *output) {
-    if (!output->source) return;
-    for (int i = 0; i < 64; i++) {
+    for (int i = 0; output->source && i < 64; i++) {
         struct pollfd pfd = {.fd = output->fd, .events = POLLIN};
         if (poll(&pfd, 1, 0) <= 0 || !output_read(output)) break;
     }

@@ -37,7 +37,6 @@ typedef struct UnitModel {
     void *connected_userdata;
     guint connect_source;
     bool socket_started;
-    struct WorkerEnd end; /* of one that could not be started, until it is told */
     SupervisorExplained explained;
     void *explained_userdata;
 } UnitModel;
@@ -187,29 +186,21 @@ static void units_connect(Supervisor *supervisor, const char *name, SupervisorCo
 }
 
 /* A worker that does not get ready leaves its connection in the socket's queue, and systemd would
- * start it again and again for that: closing the socket ends both, and our side sees it. Before
- * that systemd is asked how it ended, because it soon forgets units that are not used. */
-static void on_failure_known(const struct WorkerEnd *end, void *userdata) {
-    UnitModel *model = userdata;
-    g_autofree char *socket = unit_name("model", model->name, "socket");
-    model->end = *end;
-    unit_job_stop(model->units->jobs, socket, NULL, NULL);
-}
-
+ * start it again and again for that: closing the socket ends both, and our side sees it. */
 static void on_start_failed(const char *unit, void *userdata) {
     Units *units = userdata;
     if (!g_str_has_prefix(unit, "ryzen-llm-model@") || !g_str_has_suffix(unit, ".service")) return;
     g_autofree char *name =
         g_strndup(unit + strlen("ryzen-llm-model@"),
                   strlen(unit) - strlen("ryzen-llm-model@") - strlen(".service"));
-    UnitModel *model = g_hash_table_lookup(units->models, name);
-    if (model) unit_job_explain(units->jobs, unit, on_failure_known, model);
+    if (!g_hash_table_contains(units->models, name)) return;
+    g_autofree char *socket = unit_name("model", name, "socket");
+    unit_job_stop(units->jobs, socket, NULL, NULL);
 }
 
 static void on_end_known(const struct WorkerEnd *end, void *userdata) {
     UnitModel *model = userdata;
-    struct WorkerEnd full = model->end.kind ? model->end : *end;
-    model->end.kind = END_UNKNOWN;
+    struct WorkerEnd full = *end;
     SupervisorExplained explained = g_steal_pointer(&model->explained);
     g_snprintf(full.words, sizeof full.words, "see journalctl -u ryzen-llm-model@%s", model->name);
     if (explained) explained(&full, model->explained_userdata);

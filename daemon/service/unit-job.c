@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <glib.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <systemd/sd-bus.h>
@@ -13,8 +14,6 @@
 #define SYSTEMD "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define MANAGER SYSTEMD ".Manager"
-/* In microseconds: a question about a unit never takes long. */
-#define QUESTION_TIMEOUT_USEC (5 * UINT64_C(1000000))
 
 typedef struct UnitJob {
     UnitJobs *jobs;
@@ -167,30 +166,23 @@ static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *er
     return 0;
 }
 
-static int on_unit(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-    UnitJob *job = userdata;
-    sd_bus_message *m = NULL;
-    const char *path;
-    int r = sd_bus_message_get_error(reply) ? -ENOENT : sd_bus_message_read(reply, "o", &path);
-    if (r >= 0)
-        r = sd_bus_message_new_method_call(job->jobs->bus, &m, SYSTEMD, path,
-                                           "org.freedesktop.DBus.Properties", "GetAll");
-    if (r >= 0) r = sd_bus_message_append(m, "s", SYSTEMD ".Service");
-    job->slot = sd_bus_slot_unref(job->slot);
-    if (r >= 0)
-        r = sd_bus_call_async(job->jobs->bus, &job->slot, m, on_properties, job,
-                              QUESTION_TIMEOUT_USEC);
-    sd_bus_message_unref(m);
-    if (r < 0) job_explained(job, &(struct WorkerEnd){0});
-    return 0;
+/* Straight to the unit's object: looking it up first would take a round trip in which systemd may
+ * start it again or forget it. */
+static int explain(UnitJob *job) {
+    char *path;
+    int r = sd_bus_path_encode(SYSTEMD_PATH "/unit", job->unit, &path);
+    if (r < 0) return r;
+    r = sd_bus_call_method_async(job->jobs->bus, &job->slot, SYSTEMD, path,
+                                 "org.freedesktop.DBus.Properties", "GetAll", on_properties, job,
+                                 "s", SYSTEMD ".Service");
+    free(path);
+    return r;
 }
 
 void unit_job_explain(UnitJobs *jobs, const char *unit, SupervisorExplained done, void *userdata) {
     UnitJob *job = job_new(jobs, unit, userdata);
     job->explained = done;
-    /* A failed call answers through its slot as well, later. */
-    sd_bus_call_method_async(jobs->bus, &job->slot, SYSTEMD, SYSTEMD_PATH, MANAGER, "LoadUnit",
-                             on_unit, job, "s", unit);
+    if (explain(job) < 0) job_explained(job, &(struct WorkerEnd){0});
 }
 
 /* ---- Life ---- */
