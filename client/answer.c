@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <glib/gi18n.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -128,8 +129,8 @@ void answer_timings(const Answer *answer, const char *model) {
     const struct Timings *timings = &outcome->timings;
     if (!outcome->done) return;
     fprintf(stderr,
-            _("%s: prompt %" G_GUINT64_FORMAT " tokens (%" G_GUINT64_FORMAT
-              " recycled) in %.2f s, %.1f/s; answer %" G_GUINT64_FORMAT
+            _("%s: prompt %" PRIu64 " tokens (%" PRIu64
+              " recycled) in %.2f s, %.1f/s; answer %" PRIu64
               " tokens in %.2f s, %.1f/s; waited %.2f s; %s\n"),
             model, usage->prompt_tokens, usage->cached_tokens, timings->prompt_ms / 1000,
             timings->prompt_per_second, usage->completion_tokens, timings->generate_ms / 1000,
