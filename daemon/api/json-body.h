@@ -1,6 +1,6 @@
 /*
- * JSON from outside, exactly as RFC 8259 has it, in UTF-8, of limited depth and number of values, and
- * without U+0000 and halves of surrogate pairs in text. It is checked before json-glib sees it,
+ * JSON from outside, exactly as RFC 8259 has it, in UTF-8, of limited depth and number of values,
+ * and without U+0000 and halves of surrogate pairs in text. It is checked before json-glib sees it,
  * which recurses and allocates without limits, takes comments and octal numbers, and is poor at
  * saying what it expected where.
  */
