@@ -37,6 +37,7 @@ typedef struct UnitModel {
     void *connected_userdata;
     guint connect_source;
     bool socket_started;
+    bool failed; /* its worker could not be started; not told yet */
     SupervisorExplained explained;
     void *explained_userdata;
 } UnitModel;
@@ -193,7 +194,9 @@ static void on_start_failed(const char *unit, void *userdata) {
     g_autofree char *name =
         g_strndup(unit + strlen("ryzen-llm-model@"),
                   strlen(unit) - strlen("ryzen-llm-model@") - strlen(".service"));
-    if (!g_hash_table_contains(units->models, name)) return;
+    UnitModel *model = g_hash_table_lookup(units->models, name);
+    if (!model) return;
+    model->failed = true;
     g_autofree char *socket = unit_name("model", name, "socket");
     unit_job_stop(units->jobs, socket, NULL, NULL);
 }
@@ -201,6 +204,8 @@ static void on_start_failed(const char *unit, void *userdata) {
 static void on_end_known(const struct WorkerEnd *end, void *userdata) {
     UnitModel *model = userdata;
     struct WorkerEnd full = *end;
+    if (model->failed) full.kind = END_FAILED; /* what systemd knows is of the next try */
+    model->failed = false;
     SupervisorExplained explained = g_steal_pointer(&model->explained);
     g_snprintf(full.words, sizeof full.words, "see journalctl -u ryzen-llm-model@%s", model->name);
     if (explained) explained(&full, model->explained_userdata);

@@ -64,6 +64,8 @@ char *worker_end_describe(const struct WorkerEnd *end) {
     case END_KILLED:
         return g_strdup_printf("was killed by signal %d (%s)%s%s", end->code, strsignal(end->code),
                                colon, words);
+    case END_FAILED:
+        return g_strdup_printf("failed%s%s", colon, words);
     default:
         return g_strdup_printf("ended, it is not known how%s%s", colon, words);
     }

@@ -17,7 +17,12 @@
 typedef struct Supervisor Supervisor;
 
 /* How a worker ended. */
-enum EndKind { END_UNKNOWN, END_EXITED, END_KILLED };
+enum EndKind {
+    END_UNKNOWN,
+    END_EXITED,
+    END_KILLED,
+    END_FAILED, /* to start, it is not known how */
+};
 struct WorkerEnd {
     enum EndKind kind;
     int code;        /* exit status or signal */

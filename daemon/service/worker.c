@@ -129,10 +129,20 @@ static void worker_failed(Worker *worker, const Problem *problem) {
     worker->n_failures++;
     worker->not_before = g_get_monotonic_time() + (int64_t)MIN(backoff, BACKOFF_MAX_USEC);
     worker->failure = *problem;
+    worker->n_restless = 0;
     journal_model(LOG_ERR, worker->name, "Loading %s failed: %s", worker->name, problem->text);
     fail_sent(worker, problem);
     workers_fail_waiting(worker->workers, worker, problem);
     worker_away(worker);
+}
+
+/* One that was about to leave when it was connected to: its successor will do. */
+static bool left_by_itself(const struct WorkerEnd *end) {
+    return end->kind == END_UNKNOWN || (end->kind == END_EXITED && end->code == 0);
+}
+
+static bool may_try_again(Worker *worker) {
+    return worker->serving || ++worker->n_restless <= RESEND_MAX;
 }
 
 static void on_explained(const struct WorkerEnd *end, void *userdata) {
@@ -148,8 +158,13 @@ static void on_explained(const struct WorkerEnd *end, void *userdata) {
         worker_away(worker);
         return;
     }
-    /* One that ends by itself while it loads has found the file to be bad. */
-    problem_set(&problem, end->kind == END_EXITED ? PROBLEM_BAD_MODEL : PROBLEM_WORKER_DIED,
+    if (left_by_itself(end) && may_try_again(worker)) {
+        worker_away(worker);
+        return;
+    }
+    /* One that ends with an error while it loads has found the file to be bad. */
+    bool bad = end->kind == END_EXITED && end->code != 0;
+    problem_set(&problem, bad ? PROBLEM_BAD_MODEL : PROBLEM_WORKER_DIED,
                 "The worker of the model %s did not start: it %s.", worker->name, how);
     worker_failed(worker, &problem);
 }
@@ -162,7 +177,7 @@ static void on_lost(void *userdata) {
         call->slot = sd_bus_slot_unref(call->slot);
         call->link = NULL;
     }
-    if (worker->phase == WORKER_LEAVING) {
+    if (worker->phase == WORKER_LEAVING && may_try_again(worker)) {
         resend_sent(worker);
         worker_away(worker);
         return;
@@ -202,6 +217,7 @@ static void on_ready(uint64_t memory_bytes, void *userdata) {
     worker->phase = WORKER_READY;
     worker->serving = true;
     worker->n_failures = 0;
+    worker->n_restless = 0;
     worker->last_used = g_get_monotonic_time();
     set_state(worker, MODEL_LOADED,
               memory_bytes    ? memory_bytes
@@ -224,7 +240,7 @@ static void on_answered(Call *call, sd_bus_message *answer, const Problem *probl
 
 static void on_closing(void *userdata) {
     Worker *worker = userdata;
-    if (worker->phase != WORKER_READY) return;
+    if (worker->phase != WORKER_READY && worker->phase != WORKER_DESCRIBING) return;
     worker->phase = WORKER_LEAVING;
     timer_set(worker, EXIT_TIMEOUT_USEC, on_exit_timeout);
 }

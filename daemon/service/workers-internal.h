@@ -41,8 +41,9 @@ typedef struct Worker {
     int64_t last_used;     /* monotonic */
     bool retiring;         /* begins no call; exits when idle */
     GArray *unload_waiters;
-    guint timer;  /* of loading or leaving */
-    bool serving; /* it was READY before it died */
+    guint timer;         /* of loading or leaving */
+    unsigned n_restless; /* workers in a row that left before they served */
+    bool serving;        /* it was READY before it died */
     /* after failures to start */
     unsigned n_failures;
     int64_t not_before; /* monotonic */

@@ -580,7 +580,7 @@ def idle_exit(daemon, client):
     daemon.reload(IdleTimeoutSec=1, MemoryBudget="3G")
     assert client.ask("quick", "hello", max_tokens=3)
     until(lambda: client.state("quick") == "unloaded")
-    assert "quick" not in daemon.workers()
+    until(lambda: "quick" not in daemon.workers())
     assert client.ask("quick", "hello", max_tokens=3)
     daemon.reload(MemoryBudget="2G")
 
