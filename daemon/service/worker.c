@@ -169,6 +169,13 @@ static void on_explained(const struct WorkerEnd *end, void *userdata) {
     worker_failed(worker, &problem);
 }
 
+/* As it should be; now its memory is free as well. */
+static void on_left(const struct WorkerEnd *end, void *userdata) {
+    Worker *worker = userdata;
+    resend_sent(worker);
+    worker_away(worker);
+}
+
 static void on_lost(void *userdata) {
     Worker *worker = userdata;
     worker->link = link_free(worker->link);
@@ -177,13 +184,12 @@ static void on_lost(void *userdata) {
         call->slot = sd_bus_slot_unref(call->slot);
         call->link = NULL;
     }
+    timer_set(worker, 0, NULL);
     if (worker->phase == WORKER_LEAVING && may_try_again(worker)) {
-        resend_sent(worker);
-        worker_away(worker);
+        supervisor_explain(worker->workers->supervisor, worker->name, on_left, worker);
         return;
     }
     worker->phase = WORKER_EXPLAINING;
-    timer_set(worker, 0, NULL);
     supervisor_explain(worker->workers->supervisor, worker->name, on_explained, worker);
 }
 
