@@ -119,7 +119,7 @@ struct Kernels {
     const char *tier; /* "c", "avx2", "avx512" */
 
     /* BitNet's activation quantisation of one vector (GGUF-world name: absmax per token):
-     *   s = 127 / max(max|x|, 1e-5);  *ret_scale = 1 / s;  *ret_sum = sum of q
+     *   m = max(max|x|, 1e-5);  s = 127 / m;  *ret_scale = m / 127;  *ret_sum = sum of q
      *   q = clamp(rint(x * s), -128, 127), ties to even; 0 where x * s is a NaN
      * A NaN in x does not count for max|x|. Writes zeros from q[n] up to n rounded up to 32. */
     void (*quantize_token)(const float *x, uint32_t n, int8_t *q, float *ret_scale,

@@ -30,11 +30,11 @@ static uint32_t block_length(uint32_t n, uint32_t i) {
 }
 
 void c_quantize_token(const float *x, uint32_t n, int8_t *q, float *ret_scale, int32_t *ret_sum) {
-    float s = 127.0f / fmaxf(largest(x, n), 1e-5f);
+    float max = fmaxf(largest(x, n), 1e-5f), s = 127.0f / max;
     int32_t sum = 0;
 
     for (uint32_t i = 0; i < n; i += I8_BLOCK) sum += quantize(x + i, block_length(n, i), s, q + i);
-    *ret_scale = 1.0f / s;
+    *ret_scale = max / 127.0f;
     *ret_sum = sum;
 }
 

@@ -46,11 +46,11 @@ ALWAYS_INLINE int32_t quantize_32(const float *x, uint32_t n, float factor, int8
 
 static void quantize_token(const float *x, uint32_t n, int8_t *q, float *ret_scale,
                            int32_t *ret_sum) {
-    float s = 127.0f / fmaxf(largest(x, n), 1e-5f);
+    float max = fmaxf(largest(x, n), 1e-5f), s = 127.0f / max;
     int32_t sum = 0;
 
     for (uint32_t i = 0; i < n; i += I8_BLOCK) sum += quantize_32(x + i, n - i, s, q + i);
-    *ret_scale = 1.0f / s;
+    *ret_scale = max / 127.0f;
     *ret_sum = sum;
 }
 
