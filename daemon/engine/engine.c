@@ -40,6 +40,7 @@ static void describe(Engine *engine, const struct ModelShape *shape, uint32_t n_
     info->n_layers = shape->n_layers;
     info->n_embd = shape->n_embd;
     info->n_vocab = shape->n_vocab;
+    info->kv_type = shape->kv_type ? shape->kv_type : "";
     info->n_ctx = n_ctx > 0 && n_ctx < shape->n_ctx ? n_ctx : shape->n_ctx;
     info->weight_bytes = weights_size(engine->weights);
     memcpy(info->fingerprint, &engine->fingerprint, sizeof info->fingerprint);
@@ -62,7 +63,7 @@ static int load(Engine *engine, int fd, const struct EngineOptions *options, Rea
     if (r != 0) return r;
     r = tokenizer_new(engine->gguf, &engine->tokenizer, why);
     if (r < 0) return r;
-    r = source_plan(engine, &shape, why);
+    r = source_plan(engine, options->kv_type, &shape, why);
     if (r < 0) return r;
     r = check_shape(engine, &shape, why);
     if (r < 0) return r;
@@ -116,7 +117,7 @@ int engine_pack(int fd, int out_fd, int (*progress)(void *userdata, uint64_t don
     if (r == 0) r = source_open(engine, fd, why);
     if (r == 0 && engine->packed) r = reason_set(why, EINVAL, "the file is packed already");
     if (r == 0) r = tokenizer_new(engine->gguf, &engine->tokenizer, why);
-    if (r == 0) r = source_plan(engine, &shape, why);
+    if (r == 0) r = source_plan(engine, NULL, &shape, why);
     if (r == 0) r = check_shape(engine, &shape, why);
     if (r == 0) r = source_pack(engine, out_fd, progress, userdata, why);
     engine_free(engine);

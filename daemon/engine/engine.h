@@ -10,7 +10,7 @@
  * pool behind it is the engine's own affair. Errors: -errno; -ENOMEM everywhere. Nothing here logs.
  * Determinism: the logits of a sequence depend on its tokens alone: not on the other spans of the
  * step, not on how its prompt was cut into spans, not on the thread count, not on the CPU tier, bit
- * for bit.
+ * for bit. Only EngineOptions.kv_type, which tests set, changes them.
  */
 #pragma once
 
@@ -36,6 +36,10 @@ struct ModelInfo {
     uint64_t weight_bytes; /* as packed in memory */
     uint32_t n_layers, n_embd, n_vocab;
     uint32_t n_ctx; /* most tokens a sequence may hold */
+    /* What keys and values are kept as: "F32" where those of one sequence of the length that the
+     * model was trained for stay small (MODEL_MAX_F32_KV in engine/limits.h), else "F16"; "" in a
+     * family that has none. */
+    const char *kv_type;
     /* Tells this model from others: equal for a GGUF file and what was packed from it. */
     unsigned char fingerprint[16];
 };
@@ -45,6 +49,7 @@ struct EngineOptions {
     uint32_t n_ctx;                /* 0, or more than that: what the model was trained for */
     uint32_t max_tokens;           /* most tokens in one step over all spans; 0: 512 */
     const struct Kernels *kernels; /* kernels/kernels.h; NULL: kernels_best() */
+    const char *kv_type;           /* "F16" or "F32" instead of what ModelInfo says; NULL: that */
 };
 
 /* A packed file that another version or for another kernel tier made: pack it again. */
@@ -103,6 +108,6 @@ uint32_t sequence_length(const Sequence *sequence);
 size_t sequence_bytes(const Sequence *sequence); /* memory held, shared parts counted in full */
 /* Byte-exact: continuing after a restore gives the same logits. `*ret` is malloc()ed. */
 int sequence_save(const Sequence *sequence, void **ret, size_t *ret_size);
-/* Into an empty sequence of the same model; -EBADMSG with a reason when the bytes are damaged or
- * another model's. */
+/* Into an empty sequence of the same model; -EBADMSG with a reason when the bytes are damaged,
+ * another model's, or of another kv_type. */
 int sequence_restore(Sequence *sequence, const void *data, size_t size, Reason *why);

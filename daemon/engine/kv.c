@@ -4,22 +4,47 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/limits.h"
 #include "engine/rows.h"
+
+static const struct {
+    const char *name;
+    size_t size;
+} types[N_KV_TYPES] = {
+    [KV_F16] = {"F16", sizeof(uint16_t)},
+    [KV_F32] = {"F32", sizeof(float)},
+};
 
 static uint32_t n_pages_for(uint64_t n) {
     return (uint32_t)((n + KV_PAGE - 1) / KV_PAGE);
 }
 
-int kv_pool_init(struct KvPool *pool, uint32_t n_layers, uint32_t n_heads, uint32_t head_size) {
-    uint64_t block = (uint64_t)KV_PAGE * head_size * sizeof(uint16_t);
+/* N_KV_TYPES: no such type. */
+static enum KvType find_type(const char *name) {
+    enum KvType type = 0;
+    while (type < N_KV_TYPES && strcmp(types[type].name, name) != 0) type++;
+    return type;
+}
+
+/* n: keys and values of one position, 2^33 at most. */
+static enum KvType default_type(uint64_t n, uint32_t n_ctx) {
+    return n * n_ctx * sizeof(float) > MODEL_MAX_F32_KV ? KV_F16 : KV_F32;
+}
+
+int kv_pool_init(struct KvPool *pool, uint32_t n_layers, uint32_t n_heads, uint32_t head_size,
+                 uint32_t n_ctx, const char *type_name) {
+    const uint64_t n_blocks = (uint64_t)n_layers * n_heads * 2;
+    enum KvType type = type_name ? find_type(type_name) : default_type(n_blocks * head_size, n_ctx);
+    if (type == N_KV_TYPES) return -EINVAL;
+    const uint64_t row = head_size * types[type].size, block = KV_PAGE * row;
     uint64_t size;
-    if (__builtin_mul_overflow((uint64_t)n_layers * n_heads * 2, block, &size) ||
-        size > SIZE_MAX / 2)
-        return -EFBIG;
+    if (__builtin_mul_overflow(n_blocks, block, &size) || size > SIZE_MAX / 2) return -EFBIG;
     *pool = (struct KvPool){
+        .type = type,
         .n_layers = n_layers,
         .n_heads = n_heads,
         .head_size = head_size,
+        .row_size = row,
         .block_size = block,
         .page_size = size,
     };
@@ -33,6 +58,10 @@ void kv_pool_done(struct KvPool *pool) {
         free(page);
     }
     pool->n_spare = 0;
+}
+
+const char *kv_type_name(const struct KvPool *pool) {
+    return types[pool->type].name;
 }
 
 /* ---- Pages ---- */
@@ -124,6 +153,15 @@ size_t kv_bytes(const struct KvPool *pool, const struct KvCache *cache) {
            cache->n_pages * (sizeof(struct KvPage) + pool->page_size);
 }
 
+void kv_write(const struct KvPool *pool, const struct Kernels *kernels, void *block, uint32_t i,
+              const float *row) {
+    void *dst = (uint8_t *)block + i * pool->row_size;
+    if (pool->type == KV_F16)
+        kernels->f32_to_f16(row, pool->head_size, dst);
+    else
+        memcpy(dst, row, pool->row_size);
+}
+
 /* ---- As bytes: page by page, of each block the rows in use ---- */
 
 static size_t n_blocks(const struct KvPool *pool) {
@@ -136,14 +174,14 @@ static uint32_t n_used(uint32_t n, uint32_t page) {
 }
 
 size_t kv_save_size(const struct KvPool *pool, uint32_t n) {
-    return n * n_blocks(pool) * pool->head_size * sizeof(uint16_t);
+    return n * n_blocks(pool) * pool->row_size;
 }
 
 void kv_save(const struct KvPool *pool, const struct KvCache *cache, uint32_t n, void *dst) {
     uint8_t *out = dst;
     for (uint32_t i = 0; i < n_pages_for(n); i++) {
-        size_t size = n_used(n, i) * pool->head_size * sizeof(uint16_t);
-        const uint8_t *block = (const uint8_t *)cache->pages[i]->data;
+        size_t size = n_used(n, i) * pool->row_size;
+        const uint8_t *block = cache->pages[i]->data;
         for (size_t j = 0; j < n_blocks(pool); j++, block += pool->block_size, out += size)
             memcpy(out, block, size);
     }
@@ -152,8 +190,8 @@ void kv_save(const struct KvPool *pool, const struct KvCache *cache, uint32_t n,
 void kv_restore(const struct KvPool *pool, struct KvCache *cache, uint32_t n, const void *src) {
     const uint8_t *in = src;
     for (uint32_t i = 0; i < n_pages_for(n); i++) {
-        size_t size = n_used(n, i) * pool->head_size * sizeof(uint16_t);
-        uint8_t *block = (uint8_t *)cache->pages[i]->data;
+        size_t size = n_used(n, i) * pool->row_size;
+        uint8_t *block = cache->pages[i]->data;
         for (size_t j = 0; j < n_blocks(pool); j++, block += pool->block_size, in += size)
             memcpy(block, in, size);
     }

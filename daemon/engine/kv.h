@@ -1,10 +1,10 @@
 /*
- * Keys and values of a transformer's past, as halves, in pages of 64 positions.
+ * Keys and values of a transformer's past, as halves or as floats, in pages of 64 positions.
  *
  * A page holds all layers of its positions. Pages are counted: a fork shares them, and who writes
  * to a shared page gets a copy first (kv_reserve). Pages that nobody uses are kept for the next
  * sequence, up to KV_MAX_SPARE of them; the next step after that pays a malloc() every 64 tokens.
- * Belongs to the engine's thread; kv_keys() and kv_values() may be called from any.
+ * Belongs to the engine's thread; kv_keys(), kv_values() and kv_write() may be called from any.
  */
 #pragma once
 
@@ -19,12 +19,14 @@
 struct KvPage {
     struct KvPage *next; /* among the spare ones */
     unsigned n_users;
-    _Alignas(64) uint16_t data[]; /* [layer][keys, values][head][KV_PAGE][head_size] */
+    _Alignas(64) uint8_t data[]; /* [layer][keys, values][head][KV_PAGE][head_size] */
 };
 
 /* One a model. */
 struct KvPool {
+    enum KvType type;
     uint32_t n_layers, n_heads, head_size;
+    size_t row_size;   /* bytes of [head_size] */
     size_t block_size; /* bytes of [KV_PAGE][head_size] */
     size_t page_size;  /* bytes of KvPage.data */
     struct KvPage *spare;
@@ -37,20 +39,29 @@ struct KvCache {
     uint32_t n_pages, capacity;
 };
 
-/* Sizes within MODEL_MAX_*. -EFBIG: a page that does not fit in memory. */
-int kv_pool_init(struct KvPool *pool, uint32_t n_layers, uint32_t n_heads, uint32_t head_size);
+/* Sizes within MODEL_MAX_*. `type_name`: "F16", "F32", or NULL: F32 where n_ctx positions take no
+ * more than MODEL_MAX_F32_KV, else F16. -EINVAL: another name; -EFBIG: a page that does not fit in
+ * memory. */
+int kv_pool_init(struct KvPool *pool, uint32_t n_layers, uint32_t n_heads, uint32_t head_size,
+                 uint32_t n_ctx, const char *type_name);
 void kv_pool_done(struct KvPool *pool);
 
-/* [KV_PAGE][head_size] */
-static inline uint16_t *kv_keys(const struct KvPool *pool, struct KvPage *page, uint32_t layer,
-                                uint32_t head) {
+const char *kv_type_name(const struct KvPool *pool);
+
+/* [KV_PAGE][head_size] of the pool's type */
+static inline void *kv_keys(const struct KvPool *pool, struct KvPage *page, uint32_t layer,
+                            uint32_t head) {
     size_t block = (size_t)layer * 2 * pool->n_heads + head;
-    return page->data + block * (KV_PAGE * (size_t)pool->head_size);
+    return page->data + block * pool->block_size;
 }
-static inline uint16_t *kv_values(const struct KvPool *pool, struct KvPage *page, uint32_t layer,
-                                  uint32_t head) {
+static inline void *kv_values(const struct KvPool *pool, struct KvPage *page, uint32_t layer,
+                              uint32_t head) {
     return kv_keys(pool, page, layer, head + pool->n_heads);
 }
+
+/* Writes row i of a block: head_size floats, converted to the pool's type. */
+void kv_write(const struct KvPool *pool, const struct Kernels *kernels, void *block, uint32_t i,
+              const float *row);
 
 /* Makes positions [n, n + n_more) writable. On -ENOMEM the first n positions are as they were. */
 int kv_reserve(struct KvPool *pool, struct KvCache *cache, uint32_t n, uint32_t n_more);

@@ -62,6 +62,10 @@
 #define MODEL_MAX_HEAD_SIZE 4096
 /* Positions are 32-bit numbers and the KV pages of a sequence are indexed by an array. */
 #define MODEL_MAX_CONTEXT (1U << 24)
+/* Keys and values are kept as floats where all that one sequence of the full trained length has of
+ * them stays below this: small models gain exactness for memory that nobody misses. For larger ones
+ * the cache is what limits how many sequences fit, and reading it what limits a step. */
+#define MODEL_MAX_F32_KV (64ULL << 20)
 /* Two requests (a matrix and its scale) for each of the tensors that a layer can have. */
 #define MODEL_MAX_WEIGHTS (MODEL_MAX_LAYERS * 40)
 

@@ -16,11 +16,13 @@ struct ModelFile {
     const struct Gguf *gguf;
     const char *architecture;
     struct Weights *weights;
+    const char *kv_type; /* EngineOptions.kv_type */
 };
 
 /* What every family tells the engine. */
 struct ModelShape {
     uint32_t n_layers, n_embd, n_vocab, n_ctx;
+    const char *kv_type; /* ModelInfo.kv_type; NULL: "" */
 };
 
 /* The key is the architecture, a dot and `name`. Returns 0, or GGUF_ABSENT leaving *ret alone.

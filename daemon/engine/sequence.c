@@ -1,6 +1,7 @@
 #include "engine/sequence.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,16 +61,28 @@ size_t sequence_bytes(const Sequence *sequence) {
 /* ---- As bytes: a header, then what the family writes ---- */
 
 #define SAVE_MAGIC "RLLMSEQ"
-#define SAVE_VERSION 1u
+#define SAVE_VERSION 2u
+
+/* ModelInfo.kv_type, NUL-padded. */
+struct KvTag {
+    char text[8];
+};
 
 struct SaveHeader {
     char magic[8];
     uint32_t version;
     uint32_t n_tokens;
-    struct Digest model;    /* ModelInfo.fingerprint */
+    struct Digest model; /* ModelInfo.fingerprint */
+    struct KvTag kv_type;
     struct Digest checksum; /* of n_tokens and what follows the header */
     uint64_t size;          /* of what follows the header */
 };
+
+static struct KvTag kv_tag(const Engine *engine) {
+    struct KvTag tag = {""};
+    snprintf(tag.text, sizeof tag.text, "%s", engine->info.kv_type);
+    return tag;
+}
 
 static struct Digest save_checksum(uint32_t n_tokens, const void *payload, size_t size) {
     struct Digest digest = {{0, 0}};
@@ -87,6 +100,7 @@ int sequence_save(const Sequence *sequence, void **ret, size_t *ret_size) {
         .version = SAVE_VERSION,
         .n_tokens = sequence->n_tokens,
         .model = engine->fingerprint,
+        .kv_type = kv_tag(engine),
         .size = size,
     };
     uint8_t *data = malloc(sizeof header + size);
@@ -101,6 +115,7 @@ int sequence_save(const Sequence *sequence, void **ret, size_t *ret_size) {
 
 static int check_header(const Engine *engine, const struct SaveHeader *header, const uint8_t *data,
                         size_t size, Reason *why) {
+    const struct KvTag kv_type = kv_tag(engine);
     if (memcmp(header->magic, SAVE_MAGIC, sizeof header->magic) != 0)
         return reason_set(why, EBADMSG, "not a saved sequence");
     if (header->version != SAVE_VERSION)
@@ -108,6 +123,8 @@ static int check_header(const Engine *engine, const struct SaveHeader *header, c
                           SAVE_VERSION);
     if (memcmp(&header->model, &engine->fingerprint, sizeof header->model) != 0)
         return reason_set(why, EBADMSG, "the saved sequence is another model's");
+    if (memcmp(&header->kv_type, &kv_type, sizeof kv_type) != 0)
+        return reason_set(why, EBADMSG, "the saved sequence has keys and values of another type");
     if (header->n_tokens > engine->info.n_ctx)
         return reason_set(why, EBADMSG, "the saved sequence has %u tokens, the context %u",
                           header->n_tokens, engine->info.n_ctx);

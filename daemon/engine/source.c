@@ -133,11 +133,12 @@ int source_open(Engine *engine, int fd, Reason *why) {
     return r < 0 ? r : find_family(engine, why);
 }
 
-int source_plan(Engine *engine, struct ModelShape *ret_shape, Reason *why) {
+int source_plan(Engine *engine, const char *kv_type, struct ModelShape *ret_shape, Reason *why) {
     struct ModelFile file = {
         .gguf = engine->gguf,
         .architecture = engine->info.architecture,
         .weights = engine->weights,
+        .kv_type = kv_type,
     };
     return engine->family->open(&file, ret_shape, &engine->model, why);
 }

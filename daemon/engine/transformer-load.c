@@ -228,8 +228,13 @@ static int load_tensors(struct Transformer *t, struct Weights *weights, Reason *
     if (!t->layers) return -ENOMEM;
     int r = load_ends(t, weights, why);
     for (uint32_t i = 0; r == 0 && i < t->n_layers; i++) r = load_layer(t, weights, i, why);
-    if (r < 0) return r;
-    return kv_pool_init(&t->kv, t->n_layers, t->n_kv_heads, t->head_size);
+    return r;
+}
+
+static int init_kv(struct Transformer *t, const char *type, Reason *why) {
+    int r = kv_pool_init(&t->kv, t->n_layers, t->n_kv_heads, t->head_size, t->n_ctx, type);
+    if (r == -EINVAL) return reason_set(why, EINVAL, "keys and values cannot be kept as %s", type);
+    return r;
 }
 
 int transformer_open(const struct ModelFile *file, struct ModelShape *ret_shape, void **ret,
@@ -238,11 +243,13 @@ int transformer_open(const struct ModelFile *file, struct ModelShape *ret_shape,
     if (!t) return -ENOMEM;
     int r = read_hyper_parameters(file, t, why);
     if (r == 0) r = load_tensors(t, file->weights, why);
+    if (r == 0) r = init_kv(t, file->kv_type, why);
     if (r < 0) {
         transformer_close(t);
         return r;
     }
-    *ret_shape = (struct ModelShape){t->n_layers, t->n_embd, t->n_vocab, t->n_ctx};
+    *ret_shape = (struct ModelShape){t->n_layers, t->n_embd, t->n_vocab, t->n_ctx,
+                                     .kv_type = kv_type_name(&t->kv)};
     *ret = t;
     return 0;
 }

@@ -87,13 +87,13 @@ static void store_row(struct Pass *pass, uint32_t row) {
     const struct BatchRow *batch_row = &pass->batch->rows[row];
     const struct KvCache *cache = batch_row->state;
     struct KvPage *page = cache->pages[batch_row->position / KV_PAGE];
-    const size_t at = (size_t)(batch_row->position % KV_PAGE) * t->head_size;
+    const uint32_t at = batch_row->position % KV_PAGE;
     for (uint32_t head = 0; head < t->n_kv_heads; head++) {
         const size_t from = (size_t)head * t->head_size;
-        pass->kernels->f32_to_f16(row_of(&t->k, row) + from, t->head_size,
-                                  kv_keys(&t->kv, page, pass->layer_number, head) + at);
-        pass->kernels->f32_to_f16(row_of(&t->v, row) + from, t->head_size,
-                                  kv_values(&t->kv, page, pass->layer_number, head) + at);
+        kv_write(&t->kv, pass->kernels, kv_keys(&t->kv, page, pass->layer_number, head), at,
+                 row_of(&t->k, row) + from);
+        kv_write(&t->kv, pass->kernels, kv_values(&t->kv, page, pass->layer_number, head), at,
+                 row_of(&t->v, row) + from);
     }
 }
 
@@ -131,7 +131,7 @@ static void attend_unit(struct Pass *pass, uint32_t row, uint32_t kv_head) {
     }
     for (uint32_t at = 0; at < n; at += KV_PAGE) {
         struct KvPage *page = cache->pages[at / KV_PAGE];
-        pass->kernels->attend[KV_F16](
+        pass->kernels->attend[t->kv.type](
             q, n_queries, t->head_size, kv_keys(&t->kv, page, pass->layer_number, kv_head),
             kv_values(&t->kv, page, pass->layer_number, kv_head),
             n - at < KV_PAGE ? n - at : KV_PAGE, t->head_size, max, sum, o);
@@ -144,7 +144,7 @@ static void attend_unit(struct Pass *pass, uint32_t row, uint32_t kv_head) {
 static uint64_t attend_cost(const struct Transformer *t, const struct Batch *batch) {
     uint64_t n_positions = 0;
     for (uint32_t i = 0; i < batch->n_rows; i++) n_positions += batch->rows[i].position + 1;
-    return n_positions * t->n_heads * t->head_size * 2 * sizeof(uint16_t);
+    return n_positions * t->n_heads * 2 * t->kv.row_size;
 }
 
 /* Later rows see more: dealing the units out one by one keeps the shares even. */

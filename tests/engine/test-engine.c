@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
+#include "engine/limits.h"
 #include "engine/quant.h"
 #include "engine/tokenizer.h"
 #include "kernels/kernels.h"
@@ -46,8 +47,9 @@ static Engine *open_engine(const char *architecture, unsigned n_threads,
     Engine *engine = NULL;
     Reason why = {""};
     int fd = model_fd(architecture);
-    int r = engine_open(fd, &(struct EngineOptions){.n_threads = n_threads, .kernels = kernels},
-                        &engine, &why);
+    struct EngineOptions options = {.n_threads = n_threads, .kernels = kernels};
+    if (strcmp(architecture, "bitnet") == 0) options.kv_type = "F16"; /* llama's will be F32 */
+    int r = engine_open(fd, &options, &engine, &why);
     if (r != 0) test_fail(__FILE__, __LINE__, "%s: %d %s", architecture, r, why.text);
     close(fd);
     for (uint32_t i = 0; i < N_TOKENS; i++) tokens[i] = (Token)((i * i + 3 * i) % N_VOCAB);
@@ -248,6 +250,70 @@ static void refuses_saves(void) {
     engine_free(other);
 }
 
+/* ---- Types of keys and values ---- */
+
+static Engine *open_kv(uint32_t n_ctx, const struct EngineOptions *options) {
+    struct TinyShape shape = llama;
+    Engine *engine = NULL;
+    shape.n_ctx = n_ctx;
+    struct TinyModel *model = tiny_model_new(&shape);
+    int fd = tiny_model_fd(model);
+    CHECK_INT(engine_open(fd, options, &engine, NULL), 0);
+    tiny_model_free(model);
+    close(fd);
+    return engine;
+}
+
+static void check_kv_type(uint32_t n_ctx, const struct EngineOptions *options,
+                          const char *expected) {
+    Engine *engine = open_kv(n_ctx, options);
+    REQUIRE(engine);
+    CHECK_STR(engine_info(engine)->kv_type, expected);
+    engine_free(engine);
+}
+
+/* Up to the limit, whatever the context is cut to. */
+static void kv_types(void) {
+    const uint32_t position = llama.n_layers * 2 * llama.n_kv_heads * llama.head_size * 4;
+    const uint32_t n_ctx = (uint32_t)(MODEL_MAX_F32_KV / position);
+    check_kv_type(n_ctx, NULL, "F32");
+    check_kv_type(n_ctx + 1, NULL, "F16");
+    check_kv_type(n_ctx + 1, &(struct EngineOptions){.n_ctx = 10}, "F16");
+    check_kv_type(n_ctx + 1, &(struct EngineOptions){.kv_type = "F32"}, "F32");
+    check_kv_type(n_ctx, &(struct EngineOptions){.kv_type = "F16"}, "F16");
+
+    Engine *engine;
+    Reason why = {""};
+    int fd = model_fd("llama");
+    CHECK_INT(engine_open(fd, &(struct EngineOptions){.kv_type = "F8"}, &engine, &why), -EINVAL);
+    CHECK(strstr(why.text, "F8"));
+    close(fd);
+}
+
+static void refuses_foreign_kv(void) {
+    Engine *engine = open_kv(160, NULL);
+    Engine *other = open_kv(160, &(struct EngineOptions){.kv_type = "F16"});
+    REQUIRE(engine && other);
+    float logits[N_VOCAB], rounded[N_VOCAB];
+    void *data;
+    size_t size;
+    Reason why = {""};
+    Sequence *a = new_sequence(engine), *b = new_sequence(other);
+    feed(engine, a, 0, 70, 70, logits);
+    feed(other, b, 0, 70, 70, rounded);
+    CHECK(!same(logits, rounded));
+    CHECK(sequence_bytes(a) > 3 * sequence_bytes(b) / 2);
+    CHECK_INT(sequence_truncate(b, 0), 0);
+    REQUIRE(sequence_save(a, &data, &size) == 0);
+    CHECK_INT(sequence_restore(b, data, size, &why), -EBADMSG);
+    CHECK(strstr(why.text, "another type"));
+    free(data);
+    sequence_free(a);
+    sequence_free(b);
+    engine_free(engine);
+    engine_free(other);
+}
+
 /* ---- All or nothing ---- */
 
 static void errors(void) {
@@ -418,6 +484,8 @@ int main(void) {
     return TEST_MAIN({"whole and in chunks", chunks}, {"threads and tiers", threads_and_tiers},
                      {"alone and in a batch", batches}, {"fork and truncate", forks},
                      {"save and restore", saves}, {"bad saves are refused", refuses_saves},
+                     {"keys and values in F16 or F32", kv_types},
+                     {"saves in another type are refused", refuses_foreign_kv},
                      {"errors leave no trace", errors}, {"limits of a step", step_limit},
                      {"the fake family", fake}, {"unknown models are refused", refuses_models},
                      {"impossible shapes are refused", refuses_shapes},

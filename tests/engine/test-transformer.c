@@ -18,7 +18,7 @@ static double max_difference(const struct Span *span, const double *b, uint32_t 
     return max;
 }
 
-/* The expected logits know no half precision. */
+/* The expected logits come from keys and values in full precision. */
 static double max_expected_difference(const struct Span *span, const struct Fixture *fixture) {
     size_t n = (size_t)fixture->n_tokens * fixture->n_vocab;
     double *expected = malloc(n * sizeof *expected);
@@ -28,9 +28,11 @@ static double max_expected_difference(const struct Span *span, const struct Fixt
     return ret;
 }
 
-/* Our own forward pass in double, which rounds keys and values like the engine. */
-static double max_reference_difference(const struct Span *span, const struct Fixture *fixture) {
+/* Our own forward pass in double, which keeps keys and values like the engine. */
+static double max_reference_difference(const struct Span *span, const struct Fixture *fixture,
+                                       const char *kv_type) {
     struct TinyModel *model = fixture_model(fixture);
+    model->shape.f16_kv = strcmp(kv_type, "F16") == 0;
     double *expected = tiny_model_logits(model, fixture->tokens, fixture->n_tokens);
     double ret = max_difference(span, expected, fixture->n_vocab);
     free(expected);
@@ -59,95 +61,130 @@ static uint32_t greedy_agreement(Engine *engine, Sequence *sequence, const struc
     return fixture->n_greedy;
 }
 
-/* Loads a fixture, runs its prompt, checks the logits, exactly against our own reference and as far
- * as storage goes against the independent one, and the greedy text. */
-static void check_fixture(const char *name, const char *expected, double reference_bound,
-                          double bound, uint32_t min_greedy) {
+/* What a fixture has to reach with keys and values of a type. */
+struct Bounds {
+    const char *kv_type; /* EngineOptions.kv_type */
+    double reference;    /* from our own reference, which rounds where the engine does */
+    double expected;     /* from the independent logits */
+    uint32_t n_greedy;   /* tokens of the expected text */
+};
+
+/* Runs the prompt, checks the logits and the greedy text. */
+static void check_engine(Engine *engine, const struct Fixture *fixture, const char *name,
+                         const struct Bounds *bounds) {
+    Sequence *sequence;
+    const char *kv_type = engine_info(engine)->kv_type;
+    CHECK_INT(engine_info(engine)->n_vocab, fixture->n_vocab);
+    CHECK_STR(kv_type, bounds->kv_type ? bounds->kv_type : "F32"); /* all fixtures are small */
+    CHECK_INT(sequence_new(engine, &sequence), 0);
+    struct Span span = {sequence, fixture->tokens, fixture->n_tokens, SPAN_ALL_LOGITS};
+    CHECK_INT(engine_step(engine, &span, 1), 0);
+    double difference = max_expected_difference(&span, fixture);
+    double own = max_reference_difference(&span, fixture, kv_type);
+    uint32_t n = greedy_agreement(engine, sequence, fixture,
+                                  span.ret + (fixture->n_tokens - 1) * span.ret_stride);
+    printf("# %s, %s keys: %.3g from our reference, %.3g from the expected, %u of %u greedy\n",
+           name, kv_type, own, difference, n, fixture->n_greedy);
+    CHECK_NEAR(own, 0, bounds->reference);
+    CHECK_NEAR(difference, 0, bounds->expected);
+    CHECK(n >= bounds->n_greedy);
+    sequence_free(sequence);
+}
+
+static void check_fixture(const char *name, const char *expected, const struct Bounds *bounds) {
     struct Fixture fixture;
     Engine *engine;
-    Sequence *sequence;
     Reason why = {""};
+    struct EngineOptions options = {.n_threads = 2, .kv_type = bounds->kv_type};
     if (fixture_open(name, expected, &fixture) < 0) return;
-    int r = engine_open(fixture.fd, &(struct EngineOptions){.n_threads = 2}, &engine, &why);
-    if (r != 0) {
+    int r = engine_open(fixture.fd, &options, &engine, &why);
+    if (r == 0) {
+        check_engine(engine, &fixture, name, bounds);
+        engine_free(engine);
+    } else {
         test_fail(__FILE__, __LINE__, "%s: %d %s", name, r, why.text);
-        fixture_close(&fixture);
-        return;
     }
-    CHECK_INT(engine_info(engine)->n_vocab, fixture.n_vocab);
-    CHECK_INT(sequence_new(engine, &sequence), 0);
-    struct Span span = {sequence, fixture.tokens, fixture.n_tokens, SPAN_ALL_LOGITS};
-    CHECK_INT(engine_step(engine, &span, 1), 0);
-    double difference = max_expected_difference(&span, &fixture);
-    double own = max_reference_difference(&span, &fixture);
-    uint32_t n = greedy_agreement(engine, sequence, &fixture,
-                                  span.ret + (fixture.n_tokens - 1) * span.ret_stride);
-    printf("# %s: %.3g from our reference, %.3g from %s, %u of %u greedy tokens\n", name, own,
-           difference, expected, n, fixture.n_greedy);
-    CHECK_NEAR(own, 0, reference_bound);
-    CHECK_NEAR(difference, 0, bound);
-    CHECK(n >= min_greedy);
-    sequence_free(sequence);
-    engine_free(engine);
     fixture_close(&fixture);
 }
 
-/* A key or value that the engine, in float, and the reference, in double, round to different halves
- * moves a logit by some 1e-3, an 8-bit activation by some 1e-2. Where that does not happen they
- * agree to 1e-5. The independent logits come from keys and values in full precision. */
-static void stories_f32(void) {
-    check_fixture("stories260K-f32", "stories260K-f32", 5e-3, 1e-2, 40);
-}
-static void stories_f16(void) {
-    check_fixture("stories260K-f16", "stories260K-f32", 1e-4, 2e-2, 40);
-}
-static void stories_bf16(void) {
-    check_fixture("stories260K-bf16", "stories260K-f32", 1e-4, 1e-1, 40);
-}
-static void stories_q8_0(void) {
-    check_fixture("stories260K-q8_0", "stories260K-f32", 1e-4, 3.5e-1, 40);
+/* Keys and values as floats: float rounding is all that is left, but for weights that the file
+ * rounded (the expected logits are those of F32). As halves: one that the engine, in float, and the
+ * reference, in double, round differently moves a logit by some 1e-3, an 8-bit activation by some
+ * 1e-2; where that does not happen they agree to 1e-5. */
+static void check_both(const char *name, const char *expected, const struct Bounds *f32,
+                       const struct Bounds *f16) {
+    check_fixture(name, expected, f32);
+    check_fixture(name, expected, f16);
 }
 
-/* The same trits and scales in six files. */
+static void stories_f32(void) {
+    check_both("stories260K-f32", "stories260K-f32", &(struct Bounds){NULL, 1e-4, 1e-4, 40},
+               &(struct Bounds){"F16", 5e-3, 1e-2, 40});
+}
+static void stories_f16(void) {
+    check_both("stories260K-f16", "stories260K-f32", &(struct Bounds){NULL, 1e-4, 2e-2, 40},
+               &(struct Bounds){"F16", 1e-4, 2e-2, 40});
+}
+static void stories_bf16(void) {
+    check_both("stories260K-bf16", "stories260K-f32", &(struct Bounds){NULL, 1e-4, 1e-1, 40},
+               &(struct Bounds){"F16", 1e-4, 1e-1, 40});
+}
+static void stories_q8_0(void) {
+    check_both("stories260K-q8_0", "stories260K-f32", &(struct Bounds){NULL, 1e-4, 3.5e-1, 40},
+               &(struct Bounds){"F16", 1e-4, 3.5e-1, 40});
+}
+
+/* The same trits and scales in six files. No activation may fall to the other side of a .5: that
+ * would move a logit by some 1e-2. */
+static const struct Bounds bitnet_f32 = {NULL, 1e-4, 1e-4, 40};
+
 static void bitnet_storage(void) {
     static const char *const names[] = {
         "bitnet-b1.58-tiny-f32",  "bitnet-b1.58-tiny-tq1_0", "bitnet-b1.58-tiny-tq2_0",
         "bitnet-b1.58-tiny-i2_s", "bitnet-tiny-tq2_0",       "bitnet-tiny-tq2_0+scale",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        check_fixture(names[i], "bitnet-tiny-a8", 1e-1, 1e-1, 10);
+        check_both(names[i], "bitnet-tiny-a8", &bitnet_f32,
+                   &(struct Bounds){"F16", 1e-1, 1e-1, 10});
 }
 static void bitnet_silu(void) {
-    check_fixture("bitnet-tiny-f32-silu", "bitnet-tiny-silu-a8", 1e-1, 1e-1, 40);
+    check_both("bitnet-tiny-f32-silu", "bitnet-tiny-silu-a8", &bitnet_f32,
+               &(struct Bounds){"F16", 1e-1, 1e-1, 40});
 }
 
 /* ---- Tiny models ---- */
 
 #define N_TOKENS 70 /* more than a page of the KV cache */
 
-static void check_tiny(const struct TinyShape *shape, double bound) {
+static void check_tiny_kv(struct TinyShape shape, const char *kv_type, double bound) {
     Token tokens[N_TOKENS];
     Engine *engine;
     Sequence *sequence;
     Reason why = {""};
-    struct TinyModel *model = tiny_model_new(shape);
+    shape.f16_kv = strcmp(kv_type, "F16") == 0;
+    struct TinyModel *model = tiny_model_new(&shape);
     int fd = tiny_model_fd(model);
-    for (uint32_t i = 0; i < N_TOKENS; i++) tokens[i] = (Token)(i * i * 7 % shape->n_vocab);
+    for (uint32_t i = 0; i < N_TOKENS; i++) tokens[i] = (Token)(i * i * 7 % shape.n_vocab);
     double *expected = tiny_model_logits(model, tokens, N_TOKENS);
-    int r = engine_open(fd, NULL, &engine, &why);
+    int r = engine_open(fd, &(struct EngineOptions){.kv_type = kv_type}, &engine, &why);
     if (r != 0) test_fail(__FILE__, __LINE__, "%d %s", r, why.text);
     REQUIRE(r == 0);
     CHECK_INT(sequence_new(engine, &sequence), 0);
     struct Span span = {sequence, tokens, N_TOKENS, SPAN_ALL_LOGITS};
     CHECK_INT(engine_step(engine, &span, 1), 0);
-    double max = max_difference(&span, expected, shape->n_vocab);
-    printf("# %s: %.3g\n", shape->architecture, max);
+    double max = max_difference(&span, expected, shape.n_vocab);
+    printf("# %s, %s keys: %.3g\n", shape.architecture, kv_type, max);
     CHECK_NEAR(max, 0, bound);
     sequence_free(sequence);
     engine_free(engine);
     tiny_model_free(model);
     free(expected);
     close(fd);
+}
+
+static void check_tiny(const struct TinyShape *shape, double f16_bound) {
+    check_tiny_kv(*shape, "F32", 1e-5);
+    check_tiny_kv(*shape, "F16", f16_bound);
 }
 
 static const struct TinyShape odd = {

@@ -18,6 +18,7 @@ struct TinyShape {
     bool untied, biases, rope_factors;
     float rope_linear;      /* 0: none */
     const char *activation; /* NULL: the architecture's */
+    bool f16_kv;            /* keys and values are rounded to halves */
 };
 
 struct TinyTensor {

@@ -1,7 +1,7 @@
 /*
  * The forward pass of a tiny model as the papers write it: one token after the other, in double.
- * Keys and values are rounded to halves, as the engine keeps them; inputs of ternary matrices to 8
- * bits, as BitNet does; nothing else is.
+ * Inputs of ternary matrices are rounded to 8 bits, as BitNet does; keys and values to halves where
+ * the engine keeps them so; nothing else is.
  */
 #include <math.h>
 #include <stdio.h>
@@ -132,7 +132,7 @@ static void layer_pass(const struct TinyModel *model, int layer, uint32_t positi
     multiply(model, "attn_v", layer, h, v, bitnet);
     for (uint32_t i = 0; i < s->n_heads; i++) rotate(model, q + i * d, position);
     for (uint32_t i = 0; i < s->n_kv_heads; i++) rotate(model, k + i * d, position);
-    for (uint32_t i = 0; i < n_kv; i++) {
+    for (uint32_t i = 0; s->f16_kv && i < n_kv; i++) {
         k[i] = round_half(k[i]);
         v[i] = round_half(v[i]);
     }
