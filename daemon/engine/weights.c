@@ -229,6 +229,9 @@ int weights_matrix(struct Weights *weights, const char *name, unsigned flags, ui
     char full_name[sizeof planned.name];
     *ret = (struct Matrix){0};
     snprintf(full_name, sizeof full_name, "%s.weight", name);
+    if (n_cols > MATRIX_MAX_COLS)
+        return reason_set(why, EFBIG, "the matrix %s has %u columns, the limit is %u", full_name,
+                          n_cols, MATRIX_MAX_COLS);
 
     if (weights->file) {
         int r = plan_matrix(weights, full_name, name, flags, &planned, &weight, why);

@@ -58,7 +58,8 @@ enum WeightFlags {
 enum { WEIGHTS_ABSENT = 1 };
 
 /* `name` is without ".weight". -EBADMSG: missing, or of another shape; -ENOTSUP: a type that cannot
- * be read. ret->layout, n_rows and n_cols are set at once. */
+ * be read; -EFBIG: more than MATRIX_MAX_COLS columns. ret->layout, n_rows and n_cols are set at
+ * once. */
 int weights_matrix(struct Weights *weights, const char *name, unsigned flags, uint32_t n_rows,
                    uint32_t n_cols, struct Matrix *ret, Reason *why);
 /* `name` in full. Any float type; one dimension of n. */

@@ -453,6 +453,19 @@ static void refuses_shapes(void) {
     }
 }
 
+/* The int32 sums of a kernel could overflow. */
+static void refuses_wide_matrices(void) {
+    struct TinyShape shape = {"llama", 1, 8, 1, 1, 8, MATRIX_MAX_COLS + 1, 40, 8, 16};
+    struct TinyModel *model = tiny_model_new(&shape);
+    Engine *engine;
+    Reason why = {""};
+    int fd = tiny_model_fd(model);
+    CHECK_INT(engine_open(fd, NULL, &engine, &why), -EFBIG);
+    CHECK(strstr(why.text, "blk.0.ffn_down.weight has 262145 columns"));
+    close(fd);
+    tiny_model_free(model);
+}
+
 /* Every tensor missing, or one value too short. */
 static void refuses_tensors(void) {
     struct TinyShape shape = {"bitnet", 1, 16, 2, 1, 8, 24, 40, 8, 16};
@@ -489,5 +502,6 @@ int main(void) {
                      {"errors leave no trace", errors}, {"limits of a step", step_limit},
                      {"the fake family", fake}, {"unknown models are refused", refuses_models},
                      {"impossible shapes are refused", refuses_shapes},
+                     {"wide matrices are refused", refuses_wide_matrices},
                      {"wrong tensors are refused", refuses_tensors});
 }
