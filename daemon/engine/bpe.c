@@ -13,6 +13,7 @@
 #include "engine/unicode.h"
 
 #define ALPHABET_END 0x144
+#define AHEAD 16 /* merges, about as many as memory can be waited for at once */
 
 struct Merge {
     Token left, right, result;
@@ -92,10 +93,14 @@ static int find_pretokenizer(const struct Gguf *file, uint32_t n_tokens,
     return 0;
 }
 
+static uint32_t first_slot(const struct Bpe *bpe, Token left, Token right) {
+    Token key[] = {left, right};
+    return (uint32_t)token_hash(key, sizeof key) & (bpe->n_slots - 1);
+}
+
 /* The slot of a merge, or the empty one where it belongs; n_slots: too many probes. */
 static uint32_t find_slot(const struct Bpe *bpe, Token left, Token right) {
-    Token key[] = {left, right};
-    uint32_t mask = bpe->n_slots - 1, slot = (uint32_t)token_hash(key, sizeof key) & mask;
+    uint32_t mask = bpe->n_slots - 1, slot = first_slot(bpe, left, right);
     for (uint32_t probe = 0; probe < TOKENIZER_MAX_PROBES; probe++) {
         uint32_t i = bpe->slots[slot];
         if (i == MERGE_NONE || (bpe->merges[i].left == left && bpe->merges[i].right == right))
@@ -105,9 +110,23 @@ static uint32_t find_slot(const struct Bpe *bpe, Token left, Token right) {
     return bpe->n_slots;
 }
 
+/* Merges come in the order of what they make: it is mostly what the last one made, or the token
+ * behind that. Where texts are equal the index decides. */
+static Token find_result(const Tokenizer *tokenizer, const char *text, size_t size, Token last) {
+    const struct Bpe *bpe = tokenizer->state;
+    Token n = (Token)tokenizer->pieces.n;
+    if (bpe->index.unique && last != TOKEN_NONE)
+        for (Token token = last; token < n && token <= last + 1; token++)
+            if (is_mergeable(tokenizer, token) &&
+                token_texts_is(&tokenizer->pieces, token, text, size))
+                return token;
+    return token_index_find(&bpe->index, text, size);
+}
+
 /* "left right" to tokens. Merges of or to what is no token can't take part: TOKEN_NONE. */
-static int parse_merge(const struct Bpe *bpe, struct GgufString line, uint32_t i, struct Merge *ret,
-                       Reason *why) {
+static int parse_merge(const Tokenizer *tokenizer, struct GgufString line, uint32_t i,
+                       struct Merge *ret, Reason *why) {
+    const struct Bpe *bpe = tokenizer->state;
     /* the first character may be a space that a sloppy converter left as it is */
     const char *gap = line.size > 1 ? memchr(line.data + 1, ' ', line.size - 1) : NULL;
     if (!gap || line.size > 2 * TOKENIZER_MAX_TOKEN_SIZE)
@@ -120,28 +139,37 @@ static int parse_merge(const struct Bpe *bpe, struct GgufString line, uint32_t i
     *ret = (struct Merge){
         .left = token_index_find(&bpe->index, joined, left_size),
         .right = token_index_find(&bpe->index, joined + left_size, right_size),
-        .result = token_index_find(&bpe->index, joined, left_size + right_size),
+        .result = find_result(tokenizer, joined, left_size + right_size,
+                              i > 0 ? bpe->merges[i - 1].result : TOKEN_NONE),
     };
     return 0;
 }
 
-static int load_merge(struct Bpe *bpe, struct GgufString line, uint32_t i, Reason *why) {
-    struct Merge merge;
-    int r = parse_merge(bpe, line, i, &merge, why);
-    if (r < 0) return r;
-    if (merge.left == TOKEN_NONE || merge.right == TOKEN_NONE || merge.result == TOKEN_NONE)
+static int index_merge(struct Bpe *bpe, uint32_t i, Reason *why) {
+    const struct Merge *merge = &bpe->merges[i];
+    if (merge->left == TOKEN_NONE || merge->right == TOKEN_NONE || merge->result == TOKEN_NONE)
         return 0;
-    uint32_t slot = find_slot(bpe, merge.left, merge.right);
+    uint32_t slot = find_slot(bpe, merge->left, merge->right);
     if (slot == bpe->n_slots)
         return reason_set(why, E2BIG, "the merges of the tokenizer are made to collide");
-    if (bpe->slots[slot] != MERGE_NONE) return 0; /* the first of two counts */
-    bpe->merges[i] = merge;
-    bpe->slots[slot] = i;
+    if (bpe->slots[slot] == MERGE_NONE) bpe->slots[slot] = i; /* the first of two counts */
     return 0;
 }
 
-static int load_merges(struct Bpe *bpe, const struct Gguf *file, Reason *why) {
+/* The slots are all over the memory, so they are asked for early. */
+static int index_merges(struct Bpe *bpe, uint32_t n, Reason *why) {
+    int r = 0;
+    for (uint32_t i = 0; r == 0 && i < n; i++) {
+        const struct Merge *soon = &bpe->merges[i + AHEAD < n ? i + AHEAD : i];
+        __builtin_prefetch(&bpe->slots[first_slot(bpe, soon->left, soon->right)]);
+        r = index_merge(bpe, i, why);
+    }
+    return r;
+}
+
+static int load_merges(const Tokenizer *tokenizer, const struct Gguf *file, Reason *why) {
     static const char KEY[] = "tokenizer.ggml.merges";
+    struct Bpe *bpe = tokenizer->state;
     struct GgufArray lines;
     struct GgufString line;
     int r = gguf_require(gguf_get_strings(file, KEY, &lines, why), KEY, why);
@@ -149,17 +177,16 @@ static int load_merges(struct Bpe *bpe, const struct Gguf *file, Reason *why) {
     if (lines.n > TOKENIZER_MAX_MERGES)
         return reason_set(why, EFBIG, "the tokenizer has %llu merges, more than the limit of %u",
                           (unsigned long long)lines.n, TOKENIZER_MAX_MERGES);
+    uint32_t n = (uint32_t)lines.n;
     bpe->n_slots = 2;
-    while (bpe->n_slots <= 2 * lines.n) bpe->n_slots *= 2;
-    bpe->merges = calloc(lines.n + 1, sizeof *bpe->merges);
+    while (bpe->n_slots <= 2 * n) bpe->n_slots *= 2;
+    bpe->merges = calloc((size_t)n + 1, sizeof *bpe->merges);
     bpe->slots = malloc(bpe->n_slots * sizeof *bpe->slots);
     if (!bpe->merges || !bpe->slots) return -ENOMEM;
     for (uint32_t i = 0; i < bpe->n_slots; i++) bpe->slots[i] = MERGE_NONE;
-    for (uint32_t i = 0; gguf_array_next(&lines, &line); i++) {
-        r = load_merge(bpe, line, i, why);
-        if (r < 0) return r;
-    }
-    return 0;
+    for (uint32_t i = 0; r == 0 && gguf_array_next(&lines, &line); i++)
+        r = parse_merge(tokenizer, line, i, &bpe->merges[i], why);
+    return r < 0 ? r : index_merges(bpe, n, why);
 }
 
 static int bpe_load(Tokenizer *tokenizer, const struct Gguf *file, Reason *why) {
@@ -173,7 +200,7 @@ static int bpe_load(Tokenizer *tokenizer, const struct Gguf *file, Reason *why) 
     for (unsigned i = 0; i < 256; i++)
         bpe->bytes[i] = token_index_find(&bpe->index, &(char){(char)i}, 1);
     tokenizer->add_bos = bpe->pretokenizer->add_bos;
-    return load_merges(bpe, file, why);
+    return load_merges(tokenizer, file, why);
 }
 
 static void bpe_free(void *state) {

@@ -1,5 +1,6 @@
 /*
- * What a kind of tokenizer (spm.c, bpe.c, world.c) shares with tokenizer.c, which owns the Tokenizer.
+ * What a kind of tokenizer (spm.c, bpe.c, world.c) shares with tokenizer.c, which owns the
+ * Tokenizer.
  */
 #pragma once
 
@@ -54,7 +55,6 @@ struct Tokenizer {
     void *state;              /* the model's own */
     struct TokenTexts texts;  /* as the file has them */
     struct TokenTexts pieces; /* what they stand for */
-    struct TokenIndex index;  /* texts to tokens */
     uint8_t *types;           /* enum TokenType */
     struct SpecialTokens special;
     Token bos, eos, unknown;

@@ -119,10 +119,6 @@ static int decode_texts(Tokenizer *tokenizer, Reason *why) {
     return 0;
 }
 
-static bool every(const void *userdata, Token token) {
-    return true;
-}
-
 static enum SpecialKind special_kind(const void *userdata, Token token) {
     const Tokenizer *tokenizer = userdata;
     switch (tokenizer->types[token]) {
@@ -201,7 +197,6 @@ static int load(Tokenizer *tokenizer, const struct Gguf *file, Reason *why) {
     r = load_texts(tokenizer, file, why);
     if (r == 0) r = load_types(tokenizer, file, why);
     if (r == 0) r = decode_texts(tokenizer, why);
-    if (r == 0) r = token_index_init(&tokenizer->index, &tokenizer->texts, every, NULL);
     if (r == 0)
         r = special_tokens_init(&tokenizer->special, &tokenizer->texts, special_kind, tokenizer);
     if (r == 0) r = load_ids(tokenizer, file, why);
@@ -232,7 +227,6 @@ Tokenizer *tokenizer_free(Tokenizer *tokenizer) {
     if (!tokenizer) return NULL;
     if (tokenizer->state) tokenizer->model->free(tokenizer->state);
     special_tokens_done(&tokenizer->special);
-    token_index_done(&tokenizer->index);
     token_texts_done(&tokenizer->pieces);
     token_texts_done(&tokenizer->texts);
     free(tokenizer->types);
@@ -347,5 +341,8 @@ bool tokenizer_is_control(const Tokenizer *tokenizer, Token token) {
 }
 
 Token tokenizer_find(const Tokenizer *tokenizer, const char *text) {
-    return token_index_find(&tokenizer->index, text, strlen(text));
+    size_t size = strlen(text);
+    for (Token token = (Token)tokenizer->texts.n; token-- > 0;)
+        if (token_texts_is(&tokenizer->texts, token, text, size)) return token;
+    return TOKEN_NONE;
 }

@@ -51,8 +51,9 @@ Token tokenizer_eos(const Tokenizer *tokenizer);
 bool tokenizer_is_end(const Tokenizer *tokenizer,
                       Token token); /* eos, eot, eom: generation stops here */
 bool tokenizer_is_control(const Tokenizer *tokenizer, Token token);
-Token tokenizer_find(const Tokenizer *tokenizer,
-                     const char *text); /* exact token text, -1 when there is none */
+/* The token with exactly this text in the file, the last of equals; -1 when there is none. Looks at
+ * all of them. */
+Token tokenizer_find(const Tokenizer *tokenizer, const char *text);
 
 /* ---- Streaming detokenisation: bytes in, whole UTF-8 characters out ---- */
 struct Utf8Stream {

@@ -23,6 +23,11 @@ size_t token_texts_get(const struct TokenTexts *texts, Token token, const char *
     return texts->offsets[token + 1] - texts->offsets[token];
 }
 
+bool token_texts_is(const struct TokenTexts *texts, Token token, const char *text, size_t size) {
+    const char *own;
+    return token_texts_get(texts, token, &own) == size && memcmp(own, text, size) == 0;
+}
+
 /* Multiply and fold, eight bytes at a time. */
 static uint64_t mix(uint64_t a, uint64_t b) {
     unsigned __int128 product = (unsigned __int128)a * b;
@@ -44,17 +49,12 @@ uint64_t token_hash(const void *data, size_t size) {
     return mix(hash, key1);
 }
 
-static bool is_text(const struct TokenTexts *texts, Token token, const char *text, size_t size) {
-    const char *own;
-    return token_texts_get(texts, token, &own) == size && memcmp(own, text, size) == 0;
-}
-
 /* The slot of the text, or the empty one where it belongs; n_slots: too many probes. */
 static uint32_t find_slot(const struct TokenIndex *index, const char *text, size_t size) {
     uint32_t mask = index->n_slots - 1, slot = (uint32_t)token_hash(text, size) & mask;
     for (uint32_t probe = 0; probe < TOKENIZER_MAX_PROBES; probe++) {
         Token token = index->slots[slot];
-        if (token == TOKEN_NONE || is_text(index->texts, token, text, size)) return slot;
+        if (token == TOKEN_NONE || token_texts_is(index->texts, token, text, size)) return slot;
         slot = (slot + 1) & mask;
     }
     return index->n_slots;
@@ -63,6 +63,7 @@ static uint32_t find_slot(const struct TokenIndex *index, const char *text, size
 int token_index_init(struct TokenIndex *index, const struct TokenTexts *texts,
                      bool (*wanted)(const void *userdata, Token token), const void *userdata) {
     index->texts = texts;
+    index->unique = true;
     index->n_slots = 2;
     while (index->n_slots <= 2 * (uint64_t)texts->n) index->n_slots *= 2;
     index->slots = malloc(index->n_slots * sizeof *index->slots);
@@ -75,6 +76,7 @@ int token_index_init(struct TokenIndex *index, const struct TokenTexts *texts,
         if (size == 0 || !wanted(userdata, token)) continue;
         uint32_t slot = find_slot(index, text, size);
         if (slot == index->n_slots) return -E2BIG;
+        if (index->slots[slot] != TOKEN_NONE) index->unique = false;
         index->slots[slot] = token;
     }
     return 0;

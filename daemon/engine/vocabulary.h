@@ -23,12 +23,14 @@ struct TokenTexts {
 int token_texts_init(struct TokenTexts *texts, uint32_t n, size_t size);
 void token_texts_done(struct TokenTexts *texts);
 size_t token_texts_get(const struct TokenTexts *texts, Token token, const char **ret);
+bool token_texts_is(const struct TokenTexts *texts, Token token, const char *text, size_t size);
 
 /* Open addressing over some of the strings. */
 struct TokenIndex {
     const struct TokenTexts *texts;
     Token *slots; /* n_slots, a power of two more than twice what is in */
     uint32_t n_slots;
+    bool unique; /* no two of the strings are equal */
 };
 
 /* Indexes the tokens for which `wanted` says so; of equal texts the last. -E2BIG: the texts are

@@ -283,6 +283,23 @@ static void bpe_keeps_special_tokens_apart(void) {
     tokenizer_free(t);
 }
 
+/* Of equal texts the last counts, although the merges' order points to the first. */
+static void bpe_merges_to_the_last(void) {
+    static const char *const TEXTS[] = {"a", "b", "c", "d", "cd", "ab", "abc", "ab"};
+    static const char *const MERGES[] = {"c d", "a b", "ab c"};
+    struct GgufWriter *writer = gguf_writer_new();
+    gguf_writer_string(writer, "tokenizer.ggml.model", "gpt2");
+    gguf_writer_string(writer, "tokenizer.ggml.pre", "gpt-2");
+    gguf_writer_strings(writer, "tokenizer.ggml.tokens", TEXTS, 8);
+    gguf_writer_strings(writer, "tokenizer.ggml.merges", MERGES, 3);
+    Tokenizer *t = load_well(writer);
+    REQUIRE(t);
+    CHECK_TOKENS(t, "ab", 0, 7);
+    CHECK_TOKENS(t, "abc", 0, 6);
+    CHECK_INT(tokenizer_find(t, "ab"), 7);
+    tokenizer_free(t);
+}
+
 /* ---- RWKV World ---- */
 
 /* <s>, 256 bytes as Python writes them, then words from 257 on. */
@@ -599,6 +616,7 @@ int main(void) {
         {"spm merges over words", spm_merges_over_words},
         {"bpe merges by rank", bpe_merges_by_rank},
         {"bpe keeps special tokens apart", bpe_keeps_special_tokens_apart},
+        {"bpe merges to the last", bpe_merges_to_the_last},
         {"world matches the longest", world_matches_the_longest},
         {"world drops what is no token", world_drops_what_is_no_token},
         {"world refuses escapes", world_refuses_escapes}, {"takes long words", takes_long_words},
