@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "service/request-internal.h"
@@ -152,6 +153,7 @@ static void watcher_comes_late(void) {
 }
 
 int main(void) {
+    signal(SIGPIPE, SIG_IGN); /* as the daemon does */
     return TEST_MAIN({"told_once", told_once}, {"full_pipe", full_pipe},
                      {"full_pipe_and_nobody", full_pipe_and_nobody},
                      {"reader_leaves", reader_leaves}, {"ends_with_words", ends_with_words},
