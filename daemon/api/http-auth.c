@@ -81,6 +81,7 @@ static int keys_read(ApiKeys *keys, Problem *why) {
 static void keys_refresh(ApiKeys *keys) {
     struct stat now = {0};
     Problem why;
+    if (!keys->path) return;
     (void)g_stat(keys->path, &now);
     if (now.st_ino == keys->seen.st_ino && now.st_dev == keys->seen.st_dev &&
         now.st_size == keys->seen.st_size && now.st_mtim.tv_sec == keys->seen.st_mtim.tv_sec &&
@@ -89,20 +90,15 @@ static void keys_refresh(ApiKeys *keys) {
     if (keys_read(keys, &why) < 0) g_warning("Nobody can use HTTP over TCP: %s", why.text);
 }
 
-int api_keys_new(const char *path, ApiKeys **ret, Problem *why) {
-    if (!path || !*path) {
-        problem_set(why, PROBLEM_INVALID_ARGUMENT,
-                    "HTTP over TCP needs a file of API keys (ApiKeyFile=).");
-        return -EINVAL;
-    }
+ApiKeys *api_keys_new(const char *path) {
+    Problem why;
     ApiKeys *keys = g_new0(ApiKeys, 1);
-    keys->path = g_strdup(path);
-    if (keys_read(keys, why) < 0) {
-        api_keys_free(keys);
-        return -EINVAL;
-    }
-    *ret = keys;
-    return 0;
+    keys->path = path && *path ? g_strdup(path) : NULL;
+    if (!keys->path)
+        g_warning("Nobody can use HTTP over TCP: there is no file of API keys (ApiKeyFile=).");
+    else if (keys_read(keys, &why) < 0)
+        g_warning("Nobody can use HTTP over TCP: %s", why.text);
+    return keys;
 }
 
 ApiKeys *api_keys_free(ApiKeys *keys) {

@@ -21,12 +21,12 @@
 #include <sys/types.h>
 
 #include "api/http-reply.h"
-#include "service/problem.h"
 
 typedef struct ApiKeys ApiKeys;
 
-/* -EINVAL with words when the file can't be read or has no usable key. */
-int api_keys_new(const char *path, ApiKeys **ret, Problem *why);
+/* A file that is not named (NULL or ""), missing or wrong is warned of in the log: the rest of the
+ * service does not depend on it. */
+ApiKeys *api_keys_new(const char *path);
 ApiKeys *api_keys_free(ApiKeys *keys);
 /* Looks whether the file has changed. Takes the same time whichever key matches. */
 bool api_keys_find(ApiKeys *keys, const char *key, uid_t *ret_uid);

@@ -164,14 +164,9 @@ int http_new(Service *service, Http **ret, Problem *why) {
 }
 
 int http_listen_fd(Http *http, int fd, bool tcp, const char *api_key_file, Problem *why) {
-    ApiKeys *keys = NULL;
     Listener *listener;
-    int r = tcp ? api_keys_new(api_key_file, &keys, why) : 0;
-    if (r < 0) {
-        close(fd);
-        return r;
-    }
-    r = listener_new(http->connections, fd, tcp, keys, &listener);
+    ApiKeys *keys = tcp ? api_keys_new(api_key_file) : NULL;
+    int r = listener_new(http->connections, fd, tcp, keys, &listener);
     if (r < 0) {
         problem_set(why, PROBLEM_FAILED, "The HTTP socket: %s.", g_strerror(-r));
         return r;

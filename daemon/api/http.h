@@ -29,7 +29,7 @@ typedef struct Http Http;
 int http_new(Service *service, Http **ret, Problem *why);
 /* Serves a listening socket: AF_UNIX, or TCP on the loopback device with `api_key_file` (may be
  * NULL otherwise). Takes `fd`, also on failure; it is closed at the end, never shut down or
- * unlinked. -EINVAL with words when there is no usable key. */
+ * unlinked. Without a usable key everyone on TCP is told 401. */
 int http_listen_fd(Http *http, int fd, bool tcp, const char *api_key_file, Problem *why);
 /* Closes all connections; their requests are cancelled. Returns NULL, accepts NULL. */
 Http *http_free(Http *http);

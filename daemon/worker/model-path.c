@@ -24,10 +24,11 @@ int model_path_open(const char *path, const struct EngineOptions *options, Engin
     g_autofree char *packed = g_build_filename(path, PACKED_FILE, NULL);
     g_autofree char *model = g_build_filename(path, MODEL_FILE, NULL);
     int r = file_open(packed, options, ret, why);
-    if (r >= 0) return r;
+    if (r == 0) return 0;
+    /* ENGINE_STALE is told in words, too: made by another version or for another processor. */
     if (r != -ENOENT)
         log_message(LOG_NOTICE, "Not using %s: %s", packed,
-                    why->text[0] ? why->text : g_strerror(-r));
+                    why->text[0] ? why->text : g_strerror(ABS(r)));
     *why = (Reason){""};
     return file_open(model, options, ret, why);
 }

@@ -141,7 +141,7 @@ static int manifest_make(struct Pack *self, const char *digest, char **ret, Reas
     if (fstat(self->packed.fd, &status) < 0) return -errno;
     facts.packed_bytes = (uint64_t)status.st_size;
     int r = engine_open(self->packed.fd, &options, &engine, why);
-    if (r < 0) return r;
+    if (r != 0) return r < 0 ? r : -ESTALE; /* our own file, a moment old */
     *ret = manifest_text(engine, &facts);
     engine_free(engine);
     return 0;

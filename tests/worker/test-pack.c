@@ -14,6 +14,7 @@
 #include "dbus/names.h"
 #include "engine/quant.h"
 #include "events.h"
+#include "kernels/kernels.h"
 #include "talk.h"
 #include "worker-process.h"
 
@@ -135,7 +136,7 @@ static char *serve(struct WorkerProcess *worker, char **ret_said) {
 static void packed_and_served(void) {
     struct WorkerProcess worker;
     struct Events events;
-    g_autofree char *said_raw = NULL, *said_packed = NULL, *said_stale = NULL;
+    g_autofree char *said_raw = NULL, *said_packed = NULL, *said_stale = NULL, *said_other = NULL;
     worker_prepare(&worker, NULL);
     tiny_write(&worker);
 
@@ -154,7 +155,12 @@ static void packed_and_served(void) {
     CHECK_STR(packed, raw);
     CHECK(!strstr(said_packed, "Not using"));
 
-    /* a packed file of another day: the GGUF file is there still */
+    /* a packed file of another processor, then of another day: the GGUF file is there still */
+    g_setenv("RYZEN_LLM_CPU", "c", TRUE);
+    g_autofree char *other = serve(&worker, &said_other);
+    g_unsetenv("RYZEN_LLM_CPU");
+    CHECK_STR(other, raw);
+    CHECK(strstr(said_other, "Not using") || !kernels_tier(1));
     g_autofree char *path = g_build_filename(worker.directory, "packed.bin", NULL);
     CHECK(g_file_set_contents(path, "RLLMPAK\0what is this?", 21, NULL));
     g_autofree char *stale = serve(&worker, &said_stale);
