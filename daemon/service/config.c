@@ -31,7 +31,6 @@ struct ConfigRow {
 static const struct ConfigRow rows[] = {
     {"Service", "DefaultModel", VALUE_STRING, FIELD(default_model)},
     {"Service", "ModelDirectories", VALUE_STRINGS, FIELD(model_directories)},
-    {"Service", "CacheDirectory", VALUE_STRING, FIELD(cache_directory)},
     {"Service", "RuntimeDirectory", VALUE_STRING, FIELD(runtime_directory)},
     {"Service", "WorkerExecutable", VALUE_STRING, FIELD(worker)},
     {"Service", "Supervisor", VALUE_SUPERVISOR, FIELD(supervisor)},
@@ -126,8 +125,6 @@ void config_init(struct Config *config, bool user) {
     *config = (struct Config){
         .default_model = g_strdup(""),
         .model_directories = directories(user ? models : NULL),
-        .cache_directory = user ? g_build_filename(g_get_user_cache_dir(), "ryzen-llm", NULL)
-                                : g_strdup(CACHE_DIRECTORY),
         .runtime_directory = user ? g_build_filename(g_get_user_runtime_dir(), "ryzen-llm", NULL)
                                   : g_strdup("/run/ryzen-llm"),
         .worker = g_strdup(PROGRAM_DIRECTORY "/ryzen-llm-worker"),

@@ -15,7 +15,6 @@ struct Config {
     char *default_model;      /* DefaultModel=: "" is the first installed one */
     char **model_directories; /* ModelDirectory=: searched in order; the first that is writable
                                  takes new models */
-    char *cache_directory;    /* CacheDirectory= */
     char *runtime_directory;  /* RuntimeDirectory=: sockets of models */
     char *worker;             /* WorkerExecutable=: for the supervisor that spawns */
     char *supervisor;         /* Supervisor=: "auto", "systemd", "spawn" */

@@ -29,7 +29,7 @@ class Service:
         bus = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--print-address"], stdout=subprocess.PIPE, text=True)
         environment = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": bus.stdout.readline().strip()}
         options = {"Service.DefaultModel": "quick", "Service.ModelDirectories": models, "Service.WorkerExecutable": WORKER,
-                   "Service.CacheDirectory": directory + "/cache", "Service.RuntimeDirectory": directory + "/run", "Limits.Threads": 1, "Limits.MaxRequestsPerUser": 8}
+                   "Service.RuntimeDirectory": directory + "/run", "Limits.Threads": 1, "Limits.MaxRequestsPerUser": 8}
         self.bus = bus
         self.process = subprocess.Popen(
             [DAEMON, "--user", "--config", "/dev/null", "--supervisor", "spawn", "--http-socket", self.path,
