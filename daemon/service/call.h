@@ -23,7 +23,7 @@ enum CallPhase { CALL_WAITING, CALL_LOADING, CALL_SENT };
 
 struct CallType {
     const char *method;    /* of org.ryzenllm1.Worker; NULL: it only wants the model loaded */
-    bool generates;        /* holds one of the worker's sequences */
+    bool generates;        /* wants one of the worker's sequences */
     uint64_t timeout_usec; /* from sending; UINT64_MAX: none */
     /* Appends the arguments; may be asked again for a new connection. */
     int (*write)(Call *call, sd_bus_message *message);

@@ -51,6 +51,12 @@
 /* ... and how long requests for models that are loaded may overtake it, so that it does not starve.
  */
 #define ROOM_PATIENCE_USEC (5 * UINT64_C(1000000))
+/* Calls that a worker is given besides those that it computes (its --queue): it knows whose readers
+ * have stopped, and shares its places out among users. With 64 sequences these are two descriptors
+ * for each of 128 calls, far below the usual 1024. */
+#define WORKER_QUEUE 64
+/* More sequences than that no processor computes at once; the worker's SEQUENCES_MAX. */
+#define MAX_SEQUENCES_MAX 64
 /* A worker that leaves again and again while calls arrive is broken. */
 #define RESEND_MAX 3
 /* A worker that fails to start is tried again after 1, 2, 4, ... seconds. */

@@ -119,6 +119,7 @@ static GPtrArray *worker_arguments(const SpawnModel *model) {
     argument(argv, "--threads", config->threads);
     argument(argv, "--context", config->context);
     argument(argv, "--max-sequences", config->max_sequences);
+    argument(argv, "--queue", WORKER_QUEUE);
     g_ptr_array_add(argv, NULL);
     return argv;
 }

@@ -81,7 +81,8 @@ static char *environment_text(const UnitModel *model) {
                     config->idle_timeout_usec / G_USEC_PER_SEC);
     if (config->threads) g_string_append_printf(options, " --threads %u", config->threads);
     if (config->context) g_string_append_printf(options, " --context %u", config->context);
-    g_string_append_printf(options, " --max-sequences %u", config->max_sequences);
+    g_string_append_printf(options, " --max-sequences %u --queue %u", config->max_sequences,
+                           WORKER_QUEUE);
     char *text = g_strdup_printf("WORKER_OPTIONS=\"%s\"\n", options->str);
     g_string_free(options, TRUE);
     return text;

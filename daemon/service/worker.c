@@ -285,6 +285,7 @@ static void on_connected(int fd, const Problem *problem, void *userdata) {
 
 void worker_start(Worker *worker) {
     worker->phase = WORKER_CONNECTING;
+    worker->n_places = worker->workers->config.max_sequences;
     set_state(worker, MODEL_LOADING, budget_estimate(worker->model->manifest.weight_bytes));
     supervisor_connect(worker->workers->supervisor, worker->name, on_connected, worker);
 }

@@ -37,7 +37,8 @@ typedef struct Worker {
     enum WorkerPhase phase;
     Link *link;
     GQueue sent;           /* calls without an answer */
-    unsigned n_generating; /* of those, how many hold a sequence */
+    unsigned n_generating; /* of those, how many compute or wait for it */
+    unsigned n_places;     /* MaxSequences= when it was started */
     int64_t last_used;     /* monotonic */
     bool retiring;         /* begins no call; exits when idle */
     GArray *unload_waiters;

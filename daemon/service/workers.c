@@ -246,6 +246,24 @@ static enum Step step_away(Worker *worker, const Call *call, int64_t now, Proble
     return STEP_FAIL;
 }
 
+static unsigned count_generating(const Worker *worker, uid_t uid) {
+    unsigned n = 0;
+    for (const GList *l = worker->sent.head; l; l = l->next) {
+        const Call *call = l->data;
+        n += call->type->generates && call->uid == uid;
+    }
+    return n;
+}
+
+/* The worker shares its places out, and sets those aside whose readers do not read: as many again
+ * (worker/scheduler.h). So it is given more calls than it computes, but of each user no more than
+ * that: one user's stalled readers leave room for another's. */
+static bool has_room(const Worker *worker, uid_t uid) {
+    unsigned n_places = MIN(worker->n_places, worker->workers->config.max_sequences);
+    return worker->n_generating < n_places + WORKER_QUEUE &&
+           count_generating(worker, uid) < n_places;
+}
+
 /* What one waiting call can do now. */
 static enum Step step(const Call *call, int64_t now, Problem *why) {
     Worker *worker = call->worker;
@@ -259,8 +277,7 @@ static enum Step step(const Call *call, int64_t now, Problem *why) {
     }
     if (worker->phase == WORKER_AWAY) return step_away(worker, call, now, why);
     if (worker->phase != WORKER_READY || worker->retiring) return STEP_WAIT;
-    if (call->type->generates && worker->n_generating >= worker->workers->config.max_sequences)
-        return STEP_WAIT;
+    if (call->type->generates && !has_room(worker, call->uid)) return STEP_WAIT;
     return STEP_SEND;
 }
 

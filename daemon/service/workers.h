@@ -1,8 +1,9 @@
 /*
  * The workers, one for each model that is loaded or wanted, and the calls that wait for them. A
- * call waits in one queue until its model's worker is up and has a free sequence; a model that does
- * not fit into the memory budget waits for others to be unloaded. Everything that changes runs
- * through one function, workers.c's pump(), from the main loop.
+ * call waits in one queue until its model's worker is up and takes it: a few more than it computes,
+ * but of one user no more than that. A model that does not fit into the memory budget waits for
+ * others to be unloaded. Everything that changes runs through one function, workers.c's pump(),
+ * from the main loop.
  */
 #pragma once
 
