@@ -38,7 +38,7 @@ static const struct ConfigRow rows[] = {
     {"Limits", "IdleTimeoutSec", VALUE_SPAN, FIELD(idle_timeout_usec)},
     {"Limits", "MaxQueuedRequests", VALUE_COUNT, FIELD(max_queued), 1, 100000},
     {"Limits", "MaxRequestsPerUser", VALUE_COUNT, FIELD(max_per_user), 1, 100000},
-    {"Limits", "MaxSequences", VALUE_COUNT, FIELD(max_sequences), 1, 256},
+    {"Limits", "MaxSequences", VALUE_COUNT, FIELD(max_sequences), 1, MAX_SEQUENCES_MAX},
     {"Limits", "Threads", VALUE_COUNT, FIELD(threads), 0, 1024},
     {"Limits", "ContextLength", VALUE_COUNT, FIELD(context), 0, 1 << 24},
     {"HTTP", "ApiKeyFile", VALUE_STRING, FIELD(api_key_file)},

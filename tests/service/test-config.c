@@ -98,6 +98,7 @@ static void names_file_and_line(void) {
         {"[Limits]\nThreads=99999\n", "c.conf:2: Threads="},
         {"[Limits]\nThreads=\n", "c.conf:2: Threads="},
         {"[Limits]\nMaxSequences=0\n", "c.conf:2: MaxSequences="},
+        {"[Limits]\nMaxSequences=65\n", "c.conf:2: MaxSequences="}, /* no worker takes more */
         {"Threads=1\n", "c.conf:1: Expected a [Section]"},
         {"[Limits]\nwhat is this\n", "c.conf:2: Expected [Section] or Key=value"},
         {"[Limits]\nColour=red\n", "c.conf:2: There is no option Colour= in [Limits]"},
