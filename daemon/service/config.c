@@ -159,6 +159,11 @@ void config_copy(const struct Config *from, struct Config *ret) {
     }
 }
 
+uint64_t config_idle_sec(const struct Config *config) {
+    uint64_t usec = config->idle_timeout_usec;
+    return MIN(usec / G_USEC_PER_SEC + (usec % G_USEC_PER_SEC > 0), INT32_MAX);
+}
+
 /* One line: empty, a comment, a [Section] (kept in `section`) or an assignment. */
 static int line_read(struct Config *config, char *line, char **section, Problem *why) {
     g_strstrip(line);

@@ -36,6 +36,8 @@ void config_init(struct Config *config, bool user);
 void config_done(struct Config *config);
 /* A deep copy. */
 void config_copy(const struct Config *from, struct Config *ret);
+/* For a worker, which counts whole seconds: rounded up, since 0 is never. */
+uint64_t config_idle_sec(const struct Config *config);
 /* Reads `path` and its drop-ins; a missing file is fine. A wrong line is a problem that names file,
  * line and what was expected. */
 int config_load(struct Config *config, const char *path, Problem *why);

@@ -115,7 +115,7 @@ static GPtrArray *worker_arguments(const SpawnModel *model) {
                                  "--name",       model->name, "--idle-timeout"};
     GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
     for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++) g_ptr_array_add(argv, g_strdup(fixed[i]));
-    g_ptr_array_add(argv, g_strdup_printf("%" PRIu64, config->idle_timeout_usec / G_USEC_PER_SEC));
+    g_ptr_array_add(argv, g_strdup_printf("%" PRIu64, config_idle_sec(config)));
     argument(argv, "--threads", config->threads);
     argument(argv, "--context", config->context);
     argument(argv, "--max-sequences", config->max_sequences);

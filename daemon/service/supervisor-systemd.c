@@ -78,7 +78,7 @@ static char *environment_text(const UnitModel *model) {
     const struct Config *config = &model->units->config;
     GString *options = g_string_new(NULL);
     g_string_printf(options, "--model '%s' --idle-timeout %" PRIu64, model->directory,
-                    config->idle_timeout_usec / G_USEC_PER_SEC);
+                    config_idle_sec(config));
     if (config->threads) g_string_append_printf(options, " --threads %u", config->threads);
     if (config->context) g_string_append_printf(options, " --context %u", config->context);
     g_string_append_printf(options, " --max-sequences %u --queue %u", config->max_sequences,

@@ -56,7 +56,8 @@ static bool has_unread(const Worker *self) {
 static gboolean idle_check(gpointer userdata);
 
 static void idle_arm(Worker *self, gint64 wait_usec) {
-    self->idle_source = g_timeout_add((guint)MAX(wait_usec / 1000, 1), idle_check, self);
+    self->idle_source =
+        g_timeout_add((guint)CLAMP(wait_usec / 1000, 1, G_MAXINT), idle_check, self);
 }
 
 static gboolean idle_check(gpointer userdata) {

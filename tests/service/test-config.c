@@ -70,6 +70,11 @@ static void reads_everything(void) {
     CHECK_STR(config.model_directories[2], "/c");
     CHECK_INT(config.memory_budget, INT64_C(3) << 29);
     CHECK_INT(config.idle_timeout_usec, INT64_C(5400000000));
+    CHECK_INT(config_idle_sec(&config), 5400);
+    config.idle_timeout_usec = 500000; /* not never */
+    CHECK_INT(config_idle_sec(&config), 1);
+    config.idle_timeout_usec = 0;
+    CHECK_INT(config_idle_sec(&config), 0);
     CHECK_INT(config.threads, 4);
     CHECK_STR(config.api_key_file, "/k");
     config_done(&config);
