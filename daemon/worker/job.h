@@ -58,6 +58,7 @@ struct Job {
     gint64 submitted_usec, admitted_usec, ended_usec; /* g_get_monotonic_time(); 0: not yet */
     gint64 parked_usec;                               /* since when it is parked, or 0 */
 
+    bool last_of_call; /* of those submitted together; the scheduler's */
     /* On the main thread; takes the job. */
     void (*finished)(struct Job *job, void *userdata);
     void *userdata;

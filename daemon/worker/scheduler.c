@@ -10,7 +10,7 @@ struct Scheduler {
     struct SchedulerOptions options;
     Mailbox *mailbox;
     GThread *thread;
-    unsigned n_jobs; /* main thread */
+    unsigned n_jobs, n_calls; /* main thread */
 
     /* Compute thread; engine and why are handed over with mailbox_opened(). */
     Engine *engine;
@@ -305,6 +305,7 @@ static void handle_returned(void *userdata, struct Mail *mail) {
     struct Job *job = (struct Job *)mail;
 
     self->n_jobs--;
+    self->n_calls -= job->last_of_call;
     job->finished(job, job->userdata);
 }
 
@@ -340,13 +341,15 @@ const Engine *scheduler_engine(const Scheduler *self) {
 }
 
 int scheduler_submit(Scheduler *self, struct Job **jobs, size_t n) {
-    if (self->n_jobs >= self->options.max_sequences + self->options.queue) return -EBUSY;
+    if (self->n_calls >= self->options.max_sequences + self->options.queue) return -EBUSY;
 
     for (size_t i = 0; i < n; i++) {
         jobs[i]->submitted_usec = g_get_monotonic_time();
+        jobs[i]->last_of_call = i == n - 1;
         mailbox_submit(self->mailbox, &jobs[i]->mail);
     }
     self->n_jobs += (unsigned)n;
+    self->n_calls++;
     return 0;
 }
 

@@ -40,7 +40,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Scheduler, scheduler_free)
 
 /* For what is constant in it: info, tokenizer. NULL before it was opened. */
 const Engine *scheduler_engine(const Scheduler *self);
-/* Takes all jobs, or -EBUSY: the queue is full. */
+/* Takes all jobs of one call, or -EBUSY: the queue, which counts calls, is full. */
 int scheduler_submit(Scheduler *self, struct Job **jobs, size_t n);
 /* Of a job that was submitted and has not come back. */
 void scheduler_cancel(Scheduler *self, struct Job *job);

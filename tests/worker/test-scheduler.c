@@ -421,8 +421,7 @@ static void handle_embedded(struct Job *job, void *userdata) {
     job_free(job);
 }
 
-static double *embed(Scheduler *scheduler, const char *text) {
-    const Engine *engine = scheduler_engine(scheduler);
+static struct Job *embedding_of(const Engine *engine, const char *text) {
     struct Failure failure;
     struct Job *job;
     Token *tokens;
@@ -430,6 +429,12 @@ static double *embed(Scheduler *scheduler, const char *text) {
 
     tokenizer_encode(engine_tokenizer(engine), text, strlen(text), TOKENIZE_BOS, &tokens, &n);
     CHECK_INT(embedding_new(engine, 0, tokens, n, &job, &failure), 0);
+    return job;
+}
+
+static double *embed(Scheduler *scheduler, const char *text) {
+    struct Job *job = embedding_of(scheduler_engine(scheduler), text);
+
     job->finished = handle_embedded;
     embed_result = NULL;
     CHECK_INT(scheduler_submit(scheduler, &job, 1), 0);
@@ -460,6 +465,38 @@ static void embedding(void) {
     scheduler_free(scheduler);
 }
 
+static unsigned n_embedded;
+
+static void handle_counted(struct Job *job, void *userdata) {
+    n_embedded++;
+    job_free(job);
+}
+
+/* The queue counts calls, however many inputs one of them has. */
+static void many_inputs_are_one_call(void) {
+    const struct FakeModel model = {.delay_usec = 100};
+    Scheduler *scheduler = start(&model, 2, 0, PARKED_GRACE_USEC);
+    struct Job *jobs[20];
+    struct Run run;
+
+    n_embedded = 0;
+    for (unsigned i = 0; i < G_N_ELEMENTS(jobs); i++) {
+        jobs[i] = embedding_of(scheduler_engine(scheduler), "some text");
+        jobs[i]->finished = handle_counted;
+    }
+    CHECK_INT(scheduler_submit(scheduler, jobs, G_N_ELEMENTS(jobs)), 0);
+    run_start(scheduler, &run, &(struct Ask){.prompt = "a", .namespace = 1, .max_tokens = 3});
+    run_finish(&run);
+    CHECK(n_embedded < G_N_ELEMENTS(jobs)); /* and another user does not wait for them all */
+    while (n_embedded < G_N_ELEMENTS(jobs)) g_main_context_iteration(NULL, TRUE);
+    events_clear(&run.events);
+    run_start(scheduler, &run, &(struct Ask){.prompt = "a"}); /* nothing is counted for ever */
+    run_finish(&run);
+    events_clear(&run.events);
+    CHECK_INT(scheduler_n_jobs(scheduler), 0);
+    scheduler_free(scheduler);
+}
+
 static void answers_the_watchdog(void) {
     const struct FakeModel model = {0};
     Scheduler *scheduler = start(&model, 1, 0, PARKED_GRACE_USEC);
@@ -483,5 +520,6 @@ int main(void) {
         {"namespaces take turns", namespaces_take_turns},
         {"end of the context", end_of_the_context}, {"stop string ends", stop_string_ends},
         {"freed while running", freed_while_running}, {"embedding", embedding},
+        {"many inputs are one call", many_inputs_are_one_call},
         {"answers the watchdog", answers_the_watchdog});
 }
