@@ -110,6 +110,18 @@ static void list_drop_second_bos(const Prompter *self, struct TokenList *list) {
     memmove(list->tokens, list->tokens + 1, list->n * sizeof *list->tokens);
 }
 
+/* SentencePiece puts a space before text that begins or that follows a control token, and none
+ * where a piece goes on with the text before it. */
+static unsigned piece_flags(const Prompter *self, const struct ChatPiece *piece, bool is_first,
+                            const struct TokenList *list) {
+    unsigned flags = piece->special ? TOKENIZE_SPECIAL : 0;
+
+    if (is_first) return flags | TOKENIZE_BOS;
+    if (list->n > 0 && tokenizer_is_control(self->tokenizer, list->tokens[list->n - 1]))
+        return flags;
+    return flags | TOKENIZE_MIDDLE;
+}
+
 static int pieces_encode(const Prompter *self, const struct ChatPiece *pieces, size_t n_pieces,
                          struct TokenList *list, struct Failure *failure) {
     size_t size = 0;
@@ -118,8 +130,7 @@ static int pieces_encode(const Prompter *self, const struct ChatPiece *pieces, s
     for (size_t i = 0; i < n_pieces; i++) size += pieces[i].size;
     r = size_check(self, size, failure);
     for (size_t i = 0; r >= 0 && i < n_pieces; i++) {
-        unsigned flags =
-            (i == 0 ? TOKENIZE_BOS : TOKENIZE_MIDDLE) | (pieces[i].special ? TOKENIZE_SPECIAL : 0);
+        unsigned flags = piece_flags(self, &pieces[i], i == 0, list);
         r = list_encode(self, list, pieces[i].text, pieces[i].size, flags, failure);
     }
     if (r >= 0) list_drop_second_bos(self, list);
