@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include <fcntl.h>
+
 #define BUS_NAME "org.ryzenllm1"
 #define ROOT_PATH "/org/ryzenllm1"
 #define MODEL_PATH_PREFIX "/org/ryzenllm1/model"     /* + "/" + sd_bus_path_encode()d name */
@@ -38,6 +40,11 @@
 #define FD_NAME_HTTP "http"
 #define FD_NAME_TCP "tcp"
 #define FD_NAME_WORKER "worker"
+
+/* A file status flag that a worker sets on a stream's pipe when its last line is written. The
+ * daemon has the same open file: should the worker die before it replies, no second last line is
+ * due. On a pipe O_APPEND means nothing else. */
+#define STREAM_TOLD_FLAG O_APPEND
 
 /* polkit actions */
 #define ACTION_GENERATE "org.ryzenllm1.generate"

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dbus/names.h"
 #include "service/limits.h"
 
 struct Stream {
@@ -99,9 +100,15 @@ static gboolean on_drain_timeout(void *userdata) {
     return G_SOURCE_REMOVE;
 }
 
+/* Whether a worker has written the last line. */
+static bool is_told(const Stream *stream) {
+    int flags = fcntl(stream->write_fd, F_GETFL);
+    return flags >= 0 && flags & STREAM_TOLD_FLAG;
+}
+
 void stream_end(Stream *stream, const char *line) {
     g_clear_handle_id(&stream->watch, g_source_remove);
-    if (!line || line_write(stream, line) != -EAGAIN) {
+    if (!line || is_told(stream) || line_write(stream, line) != -EAGAIN) {
         stream_free(stream);
         return;
     }

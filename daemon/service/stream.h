@@ -22,6 +22,6 @@ void stream_watch(Stream *stream, void (*gone)(void *userdata), void *userdata);
 
 /* One line without its end; dropped when the reader is slow. */
 void stream_send(Stream *stream, const char *line);
-/* Takes the stream: writes a last line (NULL: none) as soon as there is room for it, closes. A
- * reader that makes no room for a minute loses it. */
+/* Takes the stream: writes a last line (NULL: none, nor after a worker's) as soon as there is room
+ * for it, closes. A reader that makes no room for a minute loses it. */
 void stream_end(Stream *stream, const char *line);

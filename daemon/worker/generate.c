@@ -122,7 +122,7 @@ static void stream_fail(Stream *stream, const struct Failure *failure) {
     GString *lines = g_string_new(NULL);
 
     event_done(lines, "error", NULL, NULL, failure);
-    stream_write(stream, lines); /* a pipe that is full before the first event is nobody's */
+    stream_end(stream, lines); /* a pipe that is full before the first event is nobody's */
     g_string_free(lines, TRUE);
     stream_free(stream);
 }

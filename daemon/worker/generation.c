@@ -103,7 +103,7 @@ static void generation_ended(struct Job *job) {
     generation_measure(job, &usage, &timings);
     g_string_truncate(self->lines, 0);
     event_done(self->lines, finish_name(job->finish), &usage, &timings, &job->failure);
-    if (job->stream) stream_write(job->stream, self->lines);
+    if (job->stream) stream_end(job->stream, self->lines);
 }
 
 /* ---- Numbers ---- */

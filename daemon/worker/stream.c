@@ -2,13 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dbus/names.h"
+
 struct Stream {
     int fd;
     enum StreamState state;
+    bool ends;        /* the last line was written, or waits */
     GString *waiting; /* whole lines */
 };
 
@@ -61,6 +65,11 @@ static gsize line_size(const GString *lines, gsize from) {
     return newline ? (gsize)(newline - start) + 1 : lines->len - from;
 }
 
+/* A failure is no worse than dying before this. */
+static void mark_told(const Stream *self) {
+    (void)fcntl(self->fd, F_SETFL, O_NONBLOCK | STREAM_TOLD_FLAG);
+}
+
 enum StreamState stream_flush(Stream *self) {
     GString *waiting = self->waiting;
     gsize n_written = 0;
@@ -77,7 +86,13 @@ enum StreamState stream_flush(Stream *self) {
             self->state = STREAM_GONE;
     }
     g_string_erase(waiting, 0, self->state == STREAM_GONE ? -1 : (gssize)n_written);
+    if (self->ends && waiting->len == 0) mark_told(self);
     return self->state;
+}
+
+enum StreamState stream_end(Stream *self, const GString *lines) {
+    self->ends = true;
+    return stream_write(self, lines);
 }
 
 enum StreamState stream_write(Stream *self, const GString *lines) {

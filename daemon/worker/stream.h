@@ -28,6 +28,8 @@ enum StreamState stream_state(const Stream *self);
 
 /* Writes whole lines, or keeps them. */
 enum StreamState stream_write(Stream *self, const GString *lines);
+/* The same for the last ones; marks the pipe once they are in it (STREAM_TOLD_FLAG). */
+enum StreamState stream_end(Stream *self, const GString *lines);
 enum StreamState stream_flush(Stream *self);
 /* poll() said that the reader has gone. */
 void stream_lost(Stream *self);

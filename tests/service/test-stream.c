@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "dbus/names.h"
 #include "service/request-internal.h"
 
 static void turn(void) {
@@ -39,6 +40,22 @@ static void told_once(void) {
     stream_end(stream, "two");
     GString *text = drain(fd);
     CHECK_STR(text->str, "one\ntwo\n");
+    g_string_free(text, TRUE);
+    close(fd);
+}
+
+/* A worker that said the last line and died before its reply: the daemon has another descriptor of
+ * the same open file. */
+static void told_by_a_worker(void) {
+    Stream *stream;
+    REQUIRE(stream_new(&stream) == 0);
+    int fd = stream_take(stream), workers_fd = dup(stream_write_fd(stream));
+    CHECK_INT(write(workers_fd, "last\n", 5), 5);
+    CHECK_INT(fcntl(workers_fd, F_SETFL, O_NONBLOCK | STREAM_TOLD_FLAG), 0);
+    close(workers_fd);
+    stream_end(stream, "died");
+    GString *text = drain(fd);
+    CHECK_STR(text->str, "last\n");
     g_string_free(text, TRUE);
     close(fd);
 }
@@ -154,8 +171,8 @@ static void watcher_comes_late(void) {
 
 int main(void) {
     signal(SIGPIPE, SIG_IGN); /* as the daemon does */
-    return TEST_MAIN({"told_once", told_once}, {"full_pipe", full_pipe},
-                     {"full_pipe_and_nobody", full_pipe_and_nobody},
+    return TEST_MAIN({"told_once", told_once}, {"told_by_a_worker", told_by_a_worker},
+                     {"full_pipe", full_pipe}, {"full_pipe_and_nobody", full_pipe_and_nobody},
                      {"reader_leaves", reader_leaves}, {"ends_with_words", ends_with_words},
                      {"ends_without_words", ends_without_words},
                      {"watcher_comes_late", watcher_comes_late});

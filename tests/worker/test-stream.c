@@ -145,6 +145,26 @@ static void full_and_writable_again(void) {
     events_clear(&events);
 }
 
+/* The other side of the pipe's open file learns that the last line is in it, and not before. */
+static void told_when_the_last_line_is_in(void) {
+    struct Events events;
+    Stream *stream = stream_over(&events, 4096);
+    GString *last = g_string_new(NULL);
+
+    while (write_one(stream) == STREAM_OPEN) continue;
+    event_done(last, "stop", NULL, NULL, NULL);
+    CHECK_INT(stream_end(stream, last), STREAM_FULL);
+    CHECK(!(fcntl(stream_fd(stream), F_GETFL) & STREAM_TOLD_FLAG));
+    events_drain(&events);
+    CHECK_INT(stream_flush(stream), STREAM_OPEN);
+    CHECK(fcntl(stream_fd(stream), F_GETFL) & STREAM_TOLD_FLAG);
+    events_drain(&events);
+    CHECK_INT(events.n_done, 1);
+    g_string_free(last, TRUE);
+    stream_free(stream);
+    events_clear(&events);
+}
+
 static void reader_gone(void) {
     struct Events events;
     Stream *stream = stream_over(&events, 0);
@@ -163,5 +183,6 @@ int main(void) {
                      {"done line", done_line}, {"failure is valid text", failure_is_valid_text},
                      {"only write ends of pipes", only_write_ends_of_pipes},
                      {"full and writable again", full_and_writable_again},
+                     {"told when the last line is in", told_when_the_last_line_is_in},
                      {"reader gone", reader_gone});
 }
