@@ -121,7 +121,7 @@ static int generation_start(Connection *connection, sd_bus_message *message,
 static void stream_fail(Stream *stream, const struct Failure *failure) {
     GString *lines = g_string_new(NULL);
 
-    event_done(lines, "error", NULL, NULL, failure);
+    event_done(lines, "error", &(struct Usage){0}, &(struct Timings){0}, failure);
     stream_end(stream, lines); /* a pipe that is full before the first event is nobody's */
     g_string_free(lines, TRUE);
     stream_free(stream);

@@ -227,6 +227,7 @@ static void talk_refused(sd_bus *bus, sd_bus_message *message, const char *name,
     talk_finish(bus, &talk);
     CHECK_STR(talk.answer.error, name);
     CHECK_STR(events_finish_reason(&talk.events), "error");
+    CHECK_INT(events_usage(&talk.events, "prompt_tokens"), 0);
     CHECK_STR(events_error_name(&talk.events), name);
     CHECK_STR(events_error_message(&talk.events), talk.answer.message);
     if (!talk.answer.message || !strstr(talk.answer.message, part))
