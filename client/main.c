@@ -103,6 +103,7 @@ int verb_help(const struct Verb *verb, int argc, char **argv) {
     char help[] = "--help";
     if (argc < 2) return help_print();
     if (argc > 2) return failure_usage(NULL, _("\"%s\" is one argument too many."), argv[2]);
+    if (g_str_equal(argv[1], "--help") || g_str_equal(argv[1], "-h")) return help_print();
     const struct Verb *other = verb_find(argv[1]);
     if (!other) return unknown_verb(argv[1]);
     if (other->run == verb_help) return help_print();

@@ -35,7 +35,10 @@ static int input_append(GString *prompt) {
     g_autoptr(GString) input = g_string_new(NULL);
     int r = input_read(input);
     if (r < 0) {
-        failure(_("Cannot read standard input: %s"), g_strerror(-r));
+        if (r == -E2BIG)
+            failure(_("Standard input has more than %u bytes."), PROMPT_SIZE_MAX);
+        else
+            failure(_("Cannot read standard input: %s"), g_strerror(-r));
         return r;
     }
     r = input_check(input);

@@ -181,7 +181,7 @@ def test_ask_bad_input():
     expect(run("ask", input=""), 2, "", "There is no prompt")
     expect(run("ask", input=b"\xff\xfe"), 1, "", "not UTF-8")
     expect(run("ask", input=b"a\0b"), 1, "", "not UTF-8")
-    expect(run("ask", input=b"a" * ((16 << 20) + 1)), 1, "", "Argument list too long")
+    expect(run("ask", input=b"a" * ((16 << 20) + 1)), 1, "", "more than 16777216 bytes")
     expect(run("ask", b"\xff"), 2, "", "Argument 2 is not UTF-8")
 
 
@@ -457,6 +457,7 @@ VERBS = "ask chat models show install remove load unload status bench help".spli
 def test_help():
     general = expect(run("--help"), 0, err="").out
     assert expect(run("help"), 0).out == general
+    assert expect(run("help", "--help"), 0).out == general
     for verb in VERBS:
         assert f"\n  {verb} " in general, verb
         if verb != "help":
