@@ -18,7 +18,6 @@ static const struct Hint {
     {ERROR_MODEL_EXISTS, N_("Use --replace to replace it, or --name to choose another name.")},
     {ERROR_MODEL_IN_USE, N_("Try again when its requests have ended, or cancel them with "
                             "\"ryzen-llm unload --force\".")},
-    {ERROR_BAD_MODEL, N_("Only GGUF files of the supported architectures can be installed.")},
     {ERROR_READ_ONLY, N_("It belongs to a package: remove it with the package manager.")},
     {ERROR_BUSY, N_("Try again later; \"ryzen-llm status\" shows what is going on.")},
     {ERROR_WORKER_DIED,
