@@ -406,7 +406,7 @@ def test_install():
     assert bus.wait_event("file")["content"] == "content of My Model (v2).GGUF"
     expect(run("install", model_file("tiny.gguf")), 1, "", "There is a model tiny already.\nUse --replace")
     expect(run("install", "--replace", model_file("tiny.gguf")), 0, "Installed tiny.\n")
-    expect(run("install", "--name", "bad", model_file("x")), 1, "", "no GGUF file.\nOnly GGUF")
+    expect(run("install", "--name", "bad", model_file("x")), 1, "", "no GGUF file.")
 
 
 def test_install_bad_files():
