@@ -17,16 +17,18 @@ import re
 import zlib
 from pathlib import Path
 
-from phrases import (CHAT, CHAT_WORDS, CLOSINGS, GIT_COMMANDS, OPENINGS, SMALL_WORDS, SYNONYM, SYNONYM_OF,
+from phrases import (CHAT, CHAT_WORDS, CLOSINGS, FEELINGS, GIT_COMMANDS, OPENINGS, SMALL_WORDS, SYNONYM, SYNONYM_OF,
                      TLDR_COMMANDS)
 from slots import SLOT, VALUES, Filler, letters, slot_kind, syllables
 
 HERE = Path(__file__).parent
 DONT_KNOW = "I don't know"
 SHARE_UNKNOWN = .08
-SHARE_SALAD = .02
+SHARE_SALAD = .03
 SHARE_TLDR = .08
 
+BARE = re.compile(r"name |exclude|include|locate|/\{(file|dir|log|script)")  # a name, not a path, is meant
+QUOTABLE = re.compile(r"(?<=\s)\{(word|file|name|dir|script)\d?\}(?=[\s?]|$)")
 ARTICLE = re.compile(r"\b(the|a|an|my|this) (?=[a-z{])")
 
 
@@ -145,6 +147,19 @@ def drop_small_word(rng, text):
     return " ".join(words)
 
 
+def quote(rng, text, rate):
+    """Puts names into quotes, as some people do."""
+    mark = rng.choice("\"\"'")
+    return QUOTABLE.sub(lambda m: mark + m[0] + mark if rng.random() < rate else m[0], text)
+
+
+def may_be_spaced(command):
+    """Whether each {word} of a command stands in quotes, so that it may be several words."""
+    inside = re.findall(r"\"[^\"$*^|]*\"|'[^'$*^|]*'", command)
+    words = command.count("{word")
+    return words > 0 and words == sum(part.count("{word") for part in inside)
+
+
 def ask(rng, phrase):
     """Puts a question form or a polite word around a verb phrase."""
     question = False
@@ -174,7 +189,7 @@ def word_salad(rng):
     def value(match):
         kind = match[0]
         return str(rng.randint(1, 3000)) if kind.startswith("{n") else (
-            syllables(rng) if rng.random() < .2 else rng.choice(CHAT_WORDS))
+            syllables(rng) if rng.random() < .2 else rng.choice(FEELINGS if kind.startswith("{f") else CHAT_WORDS))
     if rng.random() < .15:
         return " ".join(letters(rng) + letters(rng) for _ in range(rng.randint(1, 3)))
     return re.sub(r"\{\w+\}", value, rng.choice(CHAT))
@@ -231,7 +246,10 @@ class Generator:
         if not plain and rng.random() < .05:
             text = outside_slots(text, lambda part: typo(rng, part))
         text = dress(rng, text)  # before the slots are filled: a name keeps its case
-        filler = Filler(rng)
+        spaced = may_be_spaced(block.command) and rng.random() < .25
+        if not plain or spaced:
+            text = quote(rng, text, .9 if spaced else .06)
+        filler = Filler(rng, bool(BARE.search(block.command)), spaced)
         return filler.fill(text), filler.fill(block.command)
 
     def draw(self):

@@ -95,7 +95,27 @@ CHAT = phrases("""
     book a flight to {w}|order {w}|call {w}|remind me of {w} at noon|play {w}|how do i learn {w}|
     who invented {w}|what happened in {n}|what is {n} times {n2} in {w}|do the {w}|{w} {w2}|{w}|
     {w} {w2} {w3}|the {w} of {w2}|give me {n} {w}|is it going to rain in {w}|
-    what time does {w} open""")
+    what time does {w} open|delete all my {f}|delete my {f}|remove the {f} from my life|
+    kill my {f}|erase {f} and {f2}|copy my {f} to {w}|move my {f} to {w}|rename my {f}|
+    find my {f}|find the meaning of {f}|search for {f}|look for true {f}|
+    show me the {f}|list all {f}|list the reasons for {f}|count my {f}|sort my {f} by {w}|
+    compress my {f}|zip up the {f}|extract the {f}|extract {f} from {w}|unpack my {f}|
+    download more {f}|upload my {f} to the {w}|install {f} in my {w}|uninstall my {f}|
+    update my {f}|upgrade my {w}|restart my {f}|stop the {f}|start the {w}|connect me with {f}|
+    change my {f}|change the owner of the {w}|make {f} executable|create {f} out of {w}|
+    mount the {w}|merge {f} with {f2}|split the {w} into {n} slices|convert {f} into {f2}|
+    encrypt my {f}|back up my {f}|restore my {f}|sync my {f} with {w}|compare {f} with {f2}|
+    replace {f} with {f2} in my life|print all the {f}|monitor my {f}|schedule some {f}|
+    how much {f} is left in {w}|how many {f} are in a {w}|which {w} uses the most {f}|
+    what is my {f}|fix my {f}|clean the {w}|open the {w}|close the {w}|turn off the {f}|
+    wash the {w} in {n} minutes|ping the {w}|push the {w}|pull the {w}|run to the {w}|
+    cut the {w} in {n} pieces|check the {f} of my {w}|set the {w} to {f}""")
+FEELINGS = """problems feelings sorrows worries regrets happiness sadness boredom loneliness courage
+hope patience wisdom luck dreams fears doubts love friendship joy anger guilt shame debts enemies
+neighbours ex-boyfriend mother-in-law childhood soul heartbreak motivation confidence sense humour
+karma destiny fate sins kindness jealousy pride beauty youth wrinkles calories fat muscles hunger
+thirst headaches toothache nightmares memories of you Mondays politicians mosquitoes wishes
+secrets of life socks dishes laundry potatoes grass leaves sandwiches kittens feelings""".split()
 CHAT_WORDS = """pizza soup bread love cats dogs football tennis paris rome tokyo spain france bob
 marley einstein napoleon jazz rock blue cheerful sad guitar piano chess coffee tea cake pasta rice
 chicken dinner breakfast rain snow sun moon mars galaxy physics biology philosophy poetry

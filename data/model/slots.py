@@ -1,9 +1,11 @@
 """Random values for the typed slots ({file}, {host}, {n} ...) of the corpus.
 
 Half of the values are words that people use, half are made up: a model that sees the same forty
-names learns them by heart, one that never sees a name twice has to learn to copy.
+names learns them by heart, one that never sees a name twice has to learn to copy. Some names are
+words of the requests themselves ("sort names.txt", "make run.sh executable").
 """
 import re
+from pathlib import Path
 
 SLOT = re.compile(r"\{([a-z_]+?)(\d?)\}")
 
@@ -81,6 +83,25 @@ avi wav flac iso deb rpm dat out old swp toml lua kt swift r ipynb webp bmp tiff
 TEXTUAL = """txt txt txt txt txt md py c h cpp js html css sh conf cfg xml yaml ini log csv json
 sql tex rs go java rb php pl bak dat out toml rst tsv lst diff patch srt ts lua""".split()
 
+RARE_EXTENSIONS = """bat rom kdbx rst iso cfg dat 7z tgz yml ini lock bak h cpp rs go img bin vmdk qcow2
+ova hex elf exe dll msi apk jar war class asm s cc cxx hpp hh m mm f90 jl scala clj ex exs erl hs ml
+elm dart vue jsx tsx scss sass less coffee ps1 cmd awk sed vim el lisp scm r rmd bib sty cls eps ps
+djvu epub mobi azw3 rtf ods odp ppt pptx tsv psv parquet avro npy npz pkl pt onnx gguf safetensors
+h5 mat db sqlite sqlite3 mdb dump pcap pem crt cer key csr p12 pub asc gpg sig md5 sha256 torrent
+desktop service timer socket rules list repo spec patch diff orig rej properties gradle pom cmake mk
+mak in am ac po pot mo srt vtt sub ass m3u pls cue mid midi aac m4a opus wma aiff webm flv wmv mpg
+mpeg 3gp ts vob heic avif ico xcf psd ai cr2 nef raw stl obj dxf step gcode blend fbx ttf otf woff
+ics vcf eml mbox opml kml gpx geojson ndjson jsonl proto graphql tf tfvars env dockerfile nix""".split()
+
+ARCHIVES = ["tar", "tar", "tar", "tar", "tar.gz", "tar.gz", "tar.gz", "tgz", "tar.xz", "tar.xz", "tar.bz2",
+            "tbz2", "txz", "tar.zst"]
+VERSIONED = """linux debian ubuntu fedora python node logs backup app project gcc nginx release data
+firefox kernel photos report archive site openssl busybox""".split()
+DEEP = """src main java test lib app com org core api util internal pkg cmd include resources static
+public assets css js components pages routes models views data raw processed users admin config
+conf.d sites-available sites-enabled nginx alternatives share bin local etc var log cache www html
+2022 2023 2024 2025 work personal photos notes clients letters drafts archive old tmp""".split()
+
 PATH_ROOTS = ["/var/log", "/etc", "/etc/nginx", "/home/{u}", "/home/{u}/{d}", "/tmp", "/opt", "/srv",
               "/usr/local", "/usr/share", "/var/www", "/var/www/html", "/var/lib", "/opt/{w}",
               "/usr/local/bin", "/mnt/{d}", "/media/{w}", "/data", "/data/{w}", "/srv/{w}", "/var", "/usr",
@@ -116,10 +137,37 @@ def word_or_made_up(rng, pool, made_up=.35):
     return syllables(rng) if rng.random() < made_up else rng.choice(pool)
 
 
+def request_words():
+    """The words that requests are made of, the frequent ones more than once."""
+    text = "\n".join(f.read_text() for f in sorted((Path(__file__).parent / "corpus").glob("*.txt")))
+    lines = [SLOT.sub(" ", l) for l in text.splitlines() if l[:1] not in ("$", "#")]
+    counts = {}
+    for word in re.findall(r"\b[a-z]{3,}\b", "\n".join(lines)):
+        counts[word] = counts.get(word, 0) + 1
+    return [w for w, n in sorted(counts.items()) for _ in range(1 + min(n, 200) // 50) if n > 2]
+
+
+REQUEST_WORDS = request_words()
+
+
+def dotted(rng):
+    """A version: 6.1, 12, 2.10.3, 2023"""
+    return rng.choice((lambda: str(rng.randint(1, 30)), lambda: str(rng.randint(2010, 2027)),
+                       lambda: "%d.%d" % (rng.randint(0, 12), rng.randint(0, 40)),
+                       lambda: "%d.%d.%d" % (rng.randint(0, 12), rng.randint(0, 40), rng.randint(0, 20))))()
+
+
 def stem(rng):
     """The part of a file name before the extension."""
     kind = rng.random()
-    if kind < .45:
+    if kind < .18:
+        return rng.choice(REQUEST_WORDS)
+    if kind < .23:
+        return word_or_made_up(rng, VERSIONED) + rng.choice(("-", "-", "_", "-v")) + dotted(rng)
+    if kind < .26:
+        return rng.choice("-_").join(word_or_made_up(rng, rng.choice((NAMES, REQUEST_WORDS)), .2)
+                                     for _ in range(3))
+    if kind < .5:
         return rng.choice(NAMES)
     if kind < .62:
         return syllables(rng)
@@ -142,39 +190,60 @@ def stem(rng):
 
 
 def with_extension(*extensions):
-    return lambda rng: stem(rng) + "." + rng.choice(extensions)
+    return lambda rng: in_directory(rng, stem(rng) + "." + rng.choice(extensions), .1)
 
 
-def in_directory(rng, name, share=.07):
+def in_directory(rng, name, share=.16):
     """Now and then a name comes with the directory it is in."""
-    return path(rng) + "/" + name if rng.random() < share else name
+    if rng.random() >= share:
+        return name
+    return rng.choice((path, path, lambda rng: word_or_made_up(rng, DIRS)))(rng) + "/" + name
+
+
+def extension(rng):
+    kind = rng.random()
+    if kind < .5:
+        return rng.choice(EXTENSIONS)
+    return rng.choice(RARE_EXTENSIONS) if kind < .9 else letters(rng)
 
 
 def file(rng):
     kind = rng.random()
     if kind < .05:
-        return rng.choice("Makefile README LICENSE Dockerfile notes data todo .bashrc .profile".split())
+        return rng.choice("""Makefile README LICENSE Dockerfile notes data todo .bashrc .profile .env
+            .gitignore .vimrc .zshrc id_rsa id_ed25519 authorized_keys core a.out""".split())
     if kind < .08:
         return syllables(rng)
-    return in_directory(rng, stem(rng) + "." + rng.choice(TEXTUAL if rng.random() < .85 else EXTENSIONS))
+    return in_directory(rng, stem(rng) + "." + (rng.choice(TEXTUAL) if rng.random() < .7 else extension(rng)))
 
 
 def directory(rng):
     kind = rng.random()
-    if kind < .55:
+    if kind < .44:
         return rng.choice(DIRS)
-    if kind < .72:
+    if kind < .49:
+        return rng.choice(REQUEST_WORDS)
+    if kind < .64:
         return syllables(rng)
-    if kind < .8:
+    if kind < .7:
         return word_or_made_up(rng, NAMES) + rng.choice("-_") + word_or_made_up(rng, NAMES)
-    if kind < .86:
-        return word_or_made_up(rng, DIRS) + "/" + word_or_made_up(rng, DIRS)
-    if kind < .9:
+    if kind < .77:
+        return deep(rng)
+    if kind < .8:
         return word_or_made_up(rng, DIRS) + str(rng.randint(1, 99))
     return path(rng)
 
 
+def deep(rng):
+    """A relative path of two to four directories."""
+    return "/".join(word_or_made_up(rng, rng.choice((DIRS, DEEP, DEEP)), .2)
+                    for _ in range(rng.choice((2, 2, 3, 4))))
+
+
 def path(rng):
+    if rng.random() < .3:
+        return rng.choice(("/", "/", "~/", "~/", "/usr/", "/etc/", "/home/%s/" % rng.choice(USERS), "../",
+                           "")) + deep(rng)
     return rng.choice(PATH_ROOTS).format(u=word_or_made_up(rng, USERS), d=word_or_made_up(rng, DIRS),
                                          w=word_or_made_up(rng, NAMES))
 
@@ -182,6 +251,23 @@ def path(rng):
 def full_path(rng):
     base = path(rng)
     return base if rng.random() < .85 else base + "/" + stem(rng) + "." + rng.choice(TEXTUAL)
+
+
+def searched(rng):
+    """A word to search for or to write: an ordinary one or an identifier."""
+    kind = rng.random()
+    if kind < .08:
+        return identifier(rng)
+    if kind < .14:
+        return rng.choice(REQUEST_WORDS)
+    return word_or_made_up(rng, WORDS, .3)
+
+
+def text_of_words(rng):
+    """Some words in a row, for places where they are quoted."""
+    return " ".join(rng.choice((searched, searched, syllables, lambda rng: rng.choice(REQUEST_WORDS),
+                                lambda rng: rng.choice(REQUEST_WORDS), number, host))(rng)
+                    for _ in range(rng.choice((2, 2, 2, 3, 3, 4))))
 
 
 def address(rng):
@@ -294,13 +380,14 @@ def sometimes_numbered(pool):
 
 VALUES = {
     "file": file, "dir": directory, "path": full_path,
-    "tar": with_extension("tar"), "targz": with_extension("tar.gz", "tar.gz", "tar.gz", "tgz"),
+    "tar": with_extension(*ARCHIVES), "targz": with_extension("tar.gz", "tar.gz", "tar.gz", "tgz"),
     "zip": with_extension("zip"), "gz": lambda rng: file(rng) + ".gz", "xz": lambda rng: file(rng) + ".xz",
     "bz2": lambda rng: file(rng) + ".bz2",
     "image": with_extension("jpg", "jpg", "png", "png", "jpeg", "gif", "webp", "bmp", "tiff"),
     "video": with_extension("mp4", "mp4", "mkv", "mov", "avi", "webm"),
     "audio": with_extension("mp3", "mp3", "wav", "flac", "ogg", "m4a"),
-    "pdf": with_extension("pdf"), "script": with_extension("sh", "sh", "sh", "py", "pl"),
+    "pdf": with_extension("pdf"),
+    "script": with_extension("sh", "sh", "sh", "sh", "py", "py", "pl", "bash", "rb"),
     "log": lambda rng: in_directory(rng, stem(rng) + ".log") if rng.random() < .75 else rng.choice(
         ("/var/log/syslog", "/var/log/auth.log", "/var/log/nginx/access.log", "/var/log/messages",
          "syslog", "access.log", "error.log", "/var/log/kern.log", "/var/log/dpkg.log")),
@@ -308,11 +395,11 @@ VALUES = {
     "doc": with_extension("docx", "odt", "doc", "txt", "md", "rtf"),
     "host": host, "ip": address, "port": port, "user": sometimes_numbered(USERS), "group": pick(GROUPS),
     "pkg": pick(PACKAGES), "proc": pick(PROCESSES, .2), "pid": lambda rng: str(rng.randint(2, 10 ** rng.randint(2, 6))),
-    "service": pick(SERVICES), "n": number, "word": pick(WORDS), "url": url, "domain": domain,
+    "service": pick(SERVICES), "n": number, "word": searched, "url": url, "domain": domain,
     "branch": branch, "disk": disk, "dev": partition,
     "mnt": lambda rng: rng.choice(("/mnt/", "/mnt/", "/media/")) + word_or_made_up(
         rng, ["usb", "data", "backup", "disk", "nas", "external", "iso", "share", "windows"]),
-    "ext": lambda rng: rng.choice(EXTENSIONS) if rng.random() < .93 else letters(rng),
+    "ext": lambda rng: rng.choice(EXTENSIONS) if rng.random() < .6 else extension(rng),
     "name": pick(NAMES), "var": variable, "time": clock, "mode": mode, "iface": interface,
     "container": sometimes_numbered(SERVICES + ["web", "db", "app", "cache", "proxy", "my-container"]),
     "image_name": image_name, "db": identifier, "table": identifier,
@@ -328,8 +415,10 @@ def slot_kind(match):
 class Filler:
     """Values for the slots of one example: the same slot gets the same value everywhere."""
 
-    def __init__(self, rng):
-        self.rng, self.values = rng, {}
+    def __init__(self, rng, bare=False, spaced=False):
+        """bare: names without directories; spaced: several words in each {word}."""
+        self.rng, self.bare, self.values = rng, bare, {}
+        self.makers = dict(VALUES, word=text_of_words) if spaced else VALUES
 
     def value(self, match):
         slot = match[0]
@@ -337,8 +426,10 @@ class Filler:
         if kind not in VALUES:
             return slot
         while slot not in self.values:
-            value = VALUES[kind](self.rng)
-            if value not in self.values.values():
+            value = self.makers[kind](self.rng)
+            if self.bare and kind not in ("path", "url", "mnt", "disk", "dev"):
+                value = value.rsplit("/", 1)[-1]
+            if value.strip("~.") and value not in self.values.values():
                 self.values[slot] = value
         return self.values[slot]
 

@@ -3,7 +3,9 @@
 
 The schedule follows the clock (constant learning rate, then a linear decay over the last half of
 the minutes), so the same command suits any machine. State is saved next to the output as
-FILE.gguf.state every few minutes; if that file is there, training goes on from it.
+FILE.gguf.state every few minutes; if that file is there, training goes on from it. With
+--continue STATE a second stage starts from the weights of an earlier run: it warms up to a part
+of the full rate and decays linearly from there on.
 
 On CUDA one process trains. On a CPU two do, each on its own examples: parameters, gradients and
 optimiser state lie in shared memory, and each process updates its half of the parameters with
@@ -29,6 +31,7 @@ SEED = 20261122
 TOKENS_PER_BATCH = 2048        # per process
 POOL = 8192                    # examples that are sorted by length together
 WARMUP_STEPS = 60
+CONTINUED_RATE, CONTINUED_WARMUP = .65, .03    # of the full rate, of the time
 SAVE_SECONDS = 180
 MATRIX_RATE, ADAM_RATE = 1.2e-2, 4e-3
 MATRIX_DECAY = 0.05
@@ -161,7 +164,9 @@ def share_of(rank, world):
     return mine
 
 
-def rate_factor(progress, step):
+def rate_factor(progress, step, continued):
+    if continued:
+        return CONTINUED_RATE * min(1.0, progress / CONTINUED_WARMUP) * max(0.0, 1 - progress)
     return min(1.0, step / WARMUP_STEPS) * min(1.0, max(0.0, 2 * (1 - progress)))
 
 
@@ -200,7 +205,8 @@ def train(rank, world, options, shared, tokenizer, barrier):
         if rank == 0:
             shared.clock[0] = before + time.time() - began
             shared.clock[1] += 1
-            shared.clock[2] = rate_factor(shared.clock[0] / (60 * options.minutes), shared.clock[1])
+            shared.clock[2] = rate_factor(shared.clock[0] / (60 * options.minutes), shared.clock[1],
+                                          options.earlier is not None)
         barrier.wait()
         rate, count = float(shared.clock[2]), float(shared.counts.sum())
         with torch.no_grad():
@@ -224,10 +230,13 @@ def train(rank, world, options, shared, tokenizer, barrier):
 def prepare(options, world, device):
     """New or saved parameters, and the tokenizer that belongs to them."""
     shared = Shared(device, world)
-    if os.path.exists(options.out + ".state"):
-        state = torch.load(options.out + ".state", map_location=device)
+    interrupted = os.path.exists(options.out + ".state")
+    if interrupted or options.earlier:
+        state = torch.load(options.out + ".state" if interrupted else options.earlier, map_location=device)
         for name in ("values", "first", "second", "clock"):
             getattr(shared, name).copy_(state[name])
+        if not interrupted:
+            shared.clock[0] = 0    # the steps go on counting: they seed the examples
         return shared, bpe.Tokenizer(state["merges"])
     initialise(shared.views(shared.values), SEED)
     return shared, learn_tokenizer(options.tldr)
@@ -237,6 +246,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--tldr", help="tldr-pages examples as JSON lines (optional seasoning)")
     parser.add_argument("--minutes", type=float, default=75)
+    parser.add_argument("--continue", dest="earlier", metavar="STATE",
+                        help="the .state file of an earlier run: a second stage with its weights")
     parser.add_argument("--out", required=True, help="the GGUF file to write")
     options = parser.parse_args()
     cuda = torch.cuda.is_available()
