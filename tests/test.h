@@ -97,21 +97,24 @@ __attribute__((unused)) static char *test_data(const char *name) {
     return path;
 }
 
+/* For main() to return, instead of test_main(). */
+__attribute__((unused)) static int test_skip_all(const char *why) {
+    printf("1..0 # SKIP %s\n", why);
+    return 0;
+}
+
 __attribute__((unused)) static int test_main(const struct TestCase *cases, size_t n) {
     bool failed = false;
-    size_t n_skipped = 0;
     printf("1..%zu\n", n);
     for (size_t i = 0; i < n; i++) {
         test_n_failures = 0;
         test_skip_reason = NULL;
         cases[i].run();
         failed |= test_n_failures > 0;
-        n_skipped += test_skip_reason && !test_n_failures;
         printf("%s %zu - %s%s%s\n", test_n_failures ? "not ok" : "ok", i + 1, cases[i].name,
                test_skip_reason ? " # SKIP " : "", test_skip_reason ? test_skip_reason : "");
         fflush(stdout);
     }
-    if (n && n_skipped == n) return 77;
     return failed ? 1 : 0;
 }
 
