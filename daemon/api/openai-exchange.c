@@ -18,7 +18,8 @@ struct Choice {
     unsigned index;
     Request *request; /* NULL when it has ended */
     EventReader *reader;
-    GString *text; /* unless it is streamed */
+    GString *text;    /* unless it is streamed */
+    struct Event end; /* its last event, while its request has not finished */
     enum FinishReason finish;
     bool done;
 };
@@ -41,6 +42,7 @@ static void exchange_stop(Exchange *exchange) {
     connection_watch(connection_of(exchange->message), NULL, NULL);
     for (size_t i = 0; i < exchange->n_choices; i++) {
         struct Choice *choice = &exchange->choices[i];
+        if (choice->request) request_set_finished(choice->request, NULL, NULL);
         if (choice->request && !choice->done) request_cancel(choice->request);
         choice->request = request_unref(choice->request);
         choice->reader = event_reader_free(choice->reader);
@@ -194,13 +196,10 @@ static void choice_delta(struct Choice *choice, const char *text) {
     choice_done(choice, FINISH_LENGTH, &(struct Usage){0});
 }
 
-static void choice_event(const struct Event *event, void *userdata) {
+static void choice_finished(Request *request, void *userdata) {
     struct Choice *choice = userdata;
+    const struct Event *event = &choice->end;
     Problem problem = event->problem;
-    if (event->type == EVENT_DELTA) {
-        choice_delta(choice, event->text);
-        return;
-    }
     if (event->finish == FINISH_CANCELLED)
         problem_set(&problem, PROBLEM_CANCELLED, "The request was cancelled.");
     if (event->finish == FINISH_STOP || event->finish == FINISH_LENGTH) {
@@ -209,6 +208,20 @@ static void choice_event(const struct Event *event, void *userdata) {
         choice->done = true;
         exchange_fail(choice->exchange, &problem);
     }
+}
+
+/* The end is told when the service knows of it too: a client's next request finds its place free.
+ */
+static void choice_event(const struct Event *event, void *userdata) {
+    struct Choice *choice = userdata;
+    if (event->type == EVENT_DELTA) {
+        choice_delta(choice, event->text);
+        return;
+    }
+    choice->end = *event;
+    /* An error may be the stream's alone: without a reader the request ends. */
+    if (event->finish == FINISH_ERROR) choice->reader = event_reader_free(choice->reader);
+    request_set_finished(choice->request, choice_finished, choice);
 }
 
 /* ---- The beginning ---- */

@@ -25,6 +25,8 @@ struct Request {
     size_t n_written;
     bool endless, hold; /* more of the same follows; no end comes by itself */
     bool ended;
+    void (*finished)(Request *request, void *userdata);
+    void *finished_userdata;
 };
 
 struct Service {
@@ -200,6 +202,20 @@ Request *request_unref(Request *request) {
     return NULL;
 }
 
+static gboolean tell_finished(gpointer userdata) {
+    Request *request = userdata;
+    if (request->finished) request->finished(request, request->finished_userdata);
+    request_unref(request);
+    return G_SOURCE_REMOVE;
+}
+
+void request_set_finished(Request *request, void (*finished)(Request *request, void *userdata),
+                          void *userdata) {
+    request->finished = finished;
+    request->finished_userdata = userdata;
+    if (request->ended && finished) g_idle_add(tell_finished, request_ref(request));
+}
+
 static void request_end(Request *request, const char *what) {
     if (request->ended) return;
     request->ended = true;
@@ -207,7 +223,7 @@ static void request_end(Request *request, const char *what) {
     g_clear_handle_id(&request->source, g_source_remove);
     close(request->write_fd);
     g_ptr_array_remove_fast(request->service->requests, request);
-    request_unref(request);
+    tell_finished(request);
 }
 
 static void refill(Request *request) {
