@@ -168,36 +168,41 @@ static void codes_to_trits(const int8_t codes[256], const uint8_t *scale, int8_t
     for (unsigned i = 0; i < 256; i++) ret[i] = (int8_t)(((codes[i] > 1) - (codes[i] < 1)) * some);
 }
 
-static void tq1_0_dequantise(const uint8_t *blocks, size_t n, float *ret) {
+/* Blocks of 256 codes with the scale behind them, which is what TQ1_0 and TQ2_0 share. */
+typedef void BlockCodes(const uint8_t *block, int8_t codes[256]);
+
+static inline void blocks_dequantise(const uint8_t *blocks, size_t n, size_t block_size,
+                                     BlockCodes *block_codes, float *ret) {
     int8_t codes[256];
-    for (size_t i = 0; i < n; i += 256, blocks += TQ1_0_BYTES) {
-        tq1_0_codes(blocks, codes);
-        codes_to_floats(codes, blocks + TQ1_0_BYTES - 2, ret + i);
+    for (size_t i = 0; i < n; i += 256, blocks += block_size) {
+        block_codes(blocks, codes);
+        codes_to_floats(codes, blocks + block_size - 2, ret + i);
     }
+}
+
+static inline void blocks_trits(const uint8_t *blocks, size_t n, size_t block_size,
+                                BlockCodes *block_codes, int8_t *ret) {
+    int8_t codes[256];
+    for (size_t i = 0; i < n; i += 256, blocks += block_size) {
+        block_codes(blocks, codes);
+        codes_to_trits(codes, blocks + block_size - 2, ret + i);
+    }
+}
+
+static void tq1_0_dequantise(const uint8_t *blocks, size_t n, float *ret) {
+    blocks_dequantise(blocks, n, TQ1_0_BYTES, tq1_0_codes, ret);
 }
 
 static void tq1_0_trits(const uint8_t *blocks, size_t n, int8_t *ret) {
-    int8_t codes[256];
-    for (size_t i = 0; i < n; i += 256, blocks += TQ1_0_BYTES) {
-        tq1_0_codes(blocks, codes);
-        codes_to_trits(codes, blocks + TQ1_0_BYTES - 2, ret + i);
-    }
+    blocks_trits(blocks, n, TQ1_0_BYTES, tq1_0_codes, ret);
 }
 
 static void tq2_0_dequantise(const uint8_t *blocks, size_t n, float *ret) {
-    int8_t codes[256];
-    for (size_t i = 0; i < n; i += 256, blocks += TQ2_0_BYTES) {
-        tq2_0_codes(blocks, codes);
-        codes_to_floats(codes, blocks + TQ2_0_BYTES - 2, ret + i);
-    }
+    blocks_dequantise(blocks, n, TQ2_0_BYTES, tq2_0_codes, ret);
 }
 
 static void tq2_0_trits(const uint8_t *blocks, size_t n, int8_t *ret) {
-    int8_t codes[256];
-    for (size_t i = 0; i < n; i += 256, blocks += TQ2_0_BYTES) {
-        tq2_0_codes(blocks, codes);
-        codes_to_trits(codes, blocks + TQ2_0_BYTES - 2, ret + i);
-    }
+    blocks_trits(blocks, n, TQ2_0_BYTES, tq2_0_codes, ret);
 }
 
 /* Code 3 is never written; it counts as 0. */
