@@ -8,7 +8,7 @@
 #include "engine/limits.h"
 #include "engine/sequence.h"
 #include "engine/source.h"
-#include "engine/tokenizer.h"
+#include "engine/text/tokenizer.h"
 
 /* ---- Opening ---- */
 

@@ -23,7 +23,7 @@
 typedef int32_t Token;
 typedef struct Engine Engine;
 typedef struct Sequence Sequence;
-typedef struct Tokenizer Tokenizer; /* engine/tokenizer.h */
+typedef struct Tokenizer Tokenizer; /* engine/text/tokenizer.h */
 
 /* What the file says the model is. Strings live as long as the engine. */
 struct ModelInfo {

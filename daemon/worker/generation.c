@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "engine/sampler.h"
-#include "engine/tokenizer.h"
+#include "engine/sampling/sampler.h"
+#include "engine/text/tokenizer.h"
 #include "worker/stopstring.h"
 
 typedef struct Generation {

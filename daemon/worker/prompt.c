@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/chat.h"
-#include "engine/tokenizer.h"
+#include "engine/chat/chat.h"
+#include "engine/text/tokenizer.h"
 #include "worker/limits.h"
 
 /* No ordinary text has longer tokens on average, whatever the vocabulary. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "dbus/names.h"
-#include "engine/tokenizer.h"
+#include "engine/text/tokenizer.h"
 #include "worker/call.h"
 #include "worker/embed.h"
 #include "worker/generate.h"

@@ -1,4 +1,4 @@
-#include "engine/chat.h"
+#include "engine/chat/chat.h"
 
 #include <errno.h>
 

@@ -6,7 +6,7 @@
 #include "engine/engine.h"
 #include "engine/limits.h"
 #include "engine/quant.h"
-#include "engine/tokenizer.h"
+#include "engine/text/tokenizer.h"
 #include "kernels/kernels.h"
 #include "test.h"
 #include "tiny-model.h"

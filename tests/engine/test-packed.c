@@ -7,7 +7,7 @@
 #include "engine/engine.h"
 #include "engine/packed.h"
 #include "engine/quant.h"
-#include "engine/tokenizer.h"
+#include "engine/text/tokenizer.h"
 #include "kernels/kernels.h"
 #include "test.h"
 #include "tiny-model.h"

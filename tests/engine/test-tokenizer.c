@@ -1,5 +1,5 @@
 /* Small vocabularies made here, and llama.cpp's own cases on real ones. */
-#include "engine/tokenizer.h"
+#include "engine/text/tokenizer.h"
 
 #include <errno.h>
 #include <fcntl.h>

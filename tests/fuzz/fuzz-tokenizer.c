@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "engine/gguf.h"
-#include "engine/tokenizer.h"
+#include "engine/text/tokenizer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

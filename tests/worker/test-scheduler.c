@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/tokenizer.h"
+#include "engine/text/tokenizer.h"
 #include "events.h"
 #include "fake-model.h"
 #include "worker/embedding.h"

@@ -1,8 +1,8 @@
-#include "engine/pretokenizer.h"
+#include "engine/text/pretokenizer.h"
 
 #include <string.h>
 
-#include "engine/unicode.h"
+#include "engine/text/unicode.h"
 
 /* A place in the text. At the end the character is UTF8_INVALID and its size 0. */
 struct Cursor {

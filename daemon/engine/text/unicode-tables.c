@@ -1,5 +1,5 @@
 /* Unicode 14.0.0, written by unicode-tables.py: do not edit. */
-#include "engine/unicode-tables.h"
+#include "engine/text/unicode-tables.h"
 
 const size_t UNICODE_LETTERS_SIZE = 648;
 const struct UnicodeRange UNICODE_LETTERS[] = {

@@ -1,11 +1,11 @@
-#include "engine/tokenizer.h"
+#include "engine/text/tokenizer.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/limits.h"
-#include "engine/tokenizer-model.h"
+#include "engine/text/tokenizer-model.h"
 
 static const struct TokenizerModel *const MODELS[] = {&SPM, &BPE, &WORLD};
 

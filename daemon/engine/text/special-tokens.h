@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "engine/vocabulary.h"
+#include "engine/text/vocabulary.h"
 
 struct SpecialTokens {
     struct TokenTexts texts; /* longest first */

@@ -1,8 +1,8 @@
-#include "engine/unicode.h"
+#include "engine/text/unicode.h"
 
 #include <stdbool.h>
 
-#include "engine/unicode-tables.h"
+#include "engine/text/unicode-tables.h"
 
 unsigned utf8_decode(const char *text, size_t size, uint32_t *ret) {
     /* By size: the bits of the first byte that are fixed, their value, the least code point. */

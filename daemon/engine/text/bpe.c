@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "engine/limits.h"
-#include "engine/pretokenizer.h"
-#include "engine/tokenizer-model.h"
-#include "engine/unicode.h"
+#include "engine/text/pretokenizer.h"
+#include "engine/text/tokenizer-model.h"
+#include "engine/text/unicode.h"
 
 #define ALPHABET_END 0x144
 #define AHEAD 16 /* merges, about as many as memory can be waited for at once */

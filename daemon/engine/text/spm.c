@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/tokenizer-model.h"
-#include "engine/unicode.h"
+#include "engine/text/tokenizer-model.h"
+#include "engine/text/unicode.h"
 
 static const char SPACE[] = "\xe2\x96\x81"; /* U+2581 */
 #define SPACE_SIZE (sizeof SPACE - 1)

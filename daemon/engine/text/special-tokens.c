@@ -1,4 +1,4 @@
-#include "engine/special-tokens.h"
+#include "engine/text/special-tokens.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -39,7 +39,7 @@ TABLES = {
 }
 
 print(f"/* Unicode {unicodedata.unidata_version}, written by unicode-tables.py: do not edit. */")
-print('#include "engine/unicode-tables.h"')
+print('#include "engine/text/unicode-tables.h"')
 for name, belongs in TABLES.items():
     table = [f"{{0x{a:x}, 0x{b:x}}}," for a, b in ranges(belongs)]
     print(f"\nconst size_t {name}_SIZE = {len(table)};")

@@ -1,4 +1,4 @@
-#include "engine/vocabulary.h"
+#include "engine/text/vocabulary.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "engine/merge.h"
+#include "engine/text/merge.h"
 
 #include <errno.h>
 #include <stdlib.h>

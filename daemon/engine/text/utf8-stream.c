@@ -1,8 +1,8 @@
 /* Streaming detokenisation: see tokenizer.h. */
 #include <string.h>
 
-#include "engine/tokenizer.h"
-#include "engine/unicode.h"
+#include "engine/text/tokenizer.h"
+#include "engine/text/unicode.h"
 
 static const char REPLACEMENT[] = "\xef\xbf\xbd"; /* U+FFFD */
 #define REPLACEMENT_SIZE (sizeof REPLACEMENT - 1)

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/tokenizer-model.h"
+#include "engine/text/tokenizer-model.h"
 
 #define NO_STEM UINT32_MAX
 

@@ -5,10 +5,10 @@
 #pragma once
 
 #include "engine/gguf.h"
-#include "engine/merge.h"
-#include "engine/special-tokens.h"
-#include "engine/tokenizer.h"
-#include "engine/vocabulary.h"
+#include "engine/text/merge.h"
+#include "engine/text/special-tokens.h"
+#include "engine/text/tokenizer.h"
+#include "engine/text/vocabulary.h"
 
 /* tokenizer.ggml.token_type */
 enum TokenType {
