@@ -166,6 +166,13 @@ static int check_shape(const struct GgufTensor *tensor, uint32_t n_rows, uint32_
                       (unsigned long long)tensor->dims[0], n_rows, n_cols);
 }
 
+/* A vector may have any dimensions: its values in the order of the file are what counts. */
+static int check_length(const struct GgufTensor *tensor, uint32_t n, Reason *why) {
+    if (tensor->n_elements == n) return 0;
+    return reason_set(why, EBADMSG, "the tensor %s has %llu values, the model needs %u",
+                      tensor->name, (unsigned long long)tensor->n_elements, n);
+}
+
 static int find_tensor(const struct Weights *weights, const char *name, unsigned flags,
                        const struct GgufTensor **ret, Reason *why) {
     *ret = gguf_tensor(weights->file, name);
@@ -255,7 +262,7 @@ static int plan_vector(struct Weights *weights, const char *name, unsigned flags
     const struct GgufTensor *tensor;
     int r = find_tensor(weights, name, flags, &tensor, why);
     if (r != 0) return r;
-    r = check_shape(tensor, 1, entry->n_cols, why);
+    r = check_length(tensor, entry->n_cols, why);
     if (r == 0) r = gguf_matrix(tensor, &weight->source, why);
     if (r == 0 && !weight->source.type->is_float)
         r = reason_set(why, ENOTSUP, "the tensor %s is %s, not a float type", name,
@@ -311,9 +318,10 @@ static int fill_one(struct Weights *weights, size_t i, uint8_t *data, Reason *wh
     const struct Weight *weight = &weights->weights[i];
     void *dst = data + entry->offset;
     if (weight->vector) {
-        int r = quant_check(&weight->source, 0, 1, why);
+        const struct QuantMatrix *source = &weight->source;
+        int r = quant_check(source, 0, source->n_rows, why);
         if (r < 0) return r;
-        quant_rows(&weight->source, 0, 1, dst, entry->n_cols);
+        quant_rows(source, 0, source->n_rows, dst, source->n_cols);
         *weight->vector = dst;
         return 0;
     }

@@ -62,7 +62,7 @@ enum { WEIGHTS_ABSENT = 1 };
  * once. */
 int weights_matrix(struct Weights *weights, const char *name, unsigned flags, uint32_t n_rows,
                    uint32_t n_cols, struct Matrix *ret, Reason *why);
-/* `name` in full. Any float type; one dimension of n. */
+/* `name` in full. Any float type; any dimensions whose product is n. */
 int weights_vector(struct Weights *weights, const char *name, unsigned flags, uint32_t n,
                    const float **ret, Reason *why);
 
