@@ -92,7 +92,7 @@ static void generation_computed(struct Job *job, const struct Span *span) {
     if (self->progress && !self->prompt_done_usec) progress_send(self);
     if (job->n_fed < job->n_tokens) return;
     if (!self->prompt_done_usec) self->prompt_done_usec = g_get_monotonic_time();
-    job->finish = token_take(self, sampler_sample(self->sampler, span->ret));
+    job->finish = token_take(self, sampler_sample(self->sampler, span->ret, NULL));
 }
 
 static void generation_ended(struct Job *job) {

@@ -27,10 +27,10 @@ static struct SamplerOptions greedy(void) {
 
 static void greedy_takes_the_lowest_of_the_best(void) {
     Sampler *sampler = make(greedy(), N);
-    CHECK_INT(sampler_sample(sampler, LOGITS), 1);
-    CHECK_INT(sampler_sample(sampler, (float[N]){NAN, -5, INFINITY, -4, -INFINITY}), 3);
-    CHECK_INT(sampler_sample(sampler, (float[N]){-INFINITY, NAN, NAN, NAN, -3e38f}), 4);
-    CHECK_INT(sampler_sample(sampler, (float[N]){NAN, NAN, NAN, NAN, NAN}), 0);
+    CHECK_INT(sampler_sample(sampler, LOGITS, NULL), 1);
+    CHECK_INT(sampler_sample(sampler, (float[N]){NAN, -5, INFINITY, -4, -INFINITY}, NULL), 3);
+    CHECK_INT(sampler_sample(sampler, (float[N]){-INFINITY, NAN, NAN, NAN, -3e38f}, NULL), 4);
+    CHECK_INT(sampler_sample(sampler, (float[N]){NAN, NAN, NAN, NAN, NAN}, NULL), 0);
     sampler_free(sampler);
 }
 
@@ -38,7 +38,7 @@ static void greedy_takes_the_lowest_of_the_best(void) {
 static void count(struct SamplerOptions options, const float *logits, unsigned n, unsigned *ret) {
     Sampler *sampler = make(options, N);
     memset(ret, 0, N * sizeof *ret);
-    for (unsigned i = 0; i < n; i++) ret[sampler_sample(sampler, logits)]++;
+    for (unsigned i = 0; i < n; i++) ret[sampler_sample(sampler, logits, NULL)]++;
     sampler_free(sampler);
 }
 
@@ -92,17 +92,18 @@ static void penalties_work_in_their_window(void) {
     options.repeat_last_n = 2;
     options.repeat_penalty = 2;
     Sampler *sampler = make(options, N);
-    CHECK_INT(sampler_sample(sampler, LOGITS), 1);
+    CHECK_INT(sampler_sample(sampler, LOGITS, NULL), 1);
     sampler_accept(sampler, 1); /* 1.5 */
-    CHECK_INT(sampler_sample(sampler, LOGITS), 3);
+    CHECK_INT(sampler_sample(sampler, LOGITS, NULL), 3);
     sampler_accept(sampler, 3);
-    CHECK_INT(sampler_sample(sampler, LOGITS), 2);
-    CHECK_INT(sampler_sample(sampler, (float[N]){-3, -2, -4, -2, -5}), 0); /* -4 for 1 and 3 */
-    sampler_accept(sampler, 2);                                            /* 1 leaves */
-    CHECK_INT(sampler_sample(sampler, LOGITS), 1);
+    CHECK_INT(sampler_sample(sampler, LOGITS, NULL), 2);
+    CHECK_INT(sampler_sample(sampler, (float[N]){-3, -2, -4, -2, -5}, NULL),
+              0);               /* -4 for 1 and 3 */
+    sampler_accept(sampler, 2); /* 1 leaves */
+    CHECK_INT(sampler_sample(sampler, LOGITS, NULL), 1);
     sampler_accept(sampler, -1);
     sampler_accept(sampler, N);
-    CHECK_INT(sampler_sample(sampler, LOGITS), 1);
+    CHECK_INT(sampler_sample(sampler, LOGITS, NULL), 1);
     sampler_free(sampler);
 
     options = greedy();
@@ -113,15 +114,15 @@ static void penalties_work_in_their_window(void) {
     sampler_accept(sampler, 1);
     sampler_accept(sampler, 3);
     sampler_accept(sampler, 3); /* 2.2 and 1.9 */
-    CHECK_INT(sampler_sample(sampler, LOGITS), 1);
+    CHECK_INT(sampler_sample(sampler, LOGITS, NULL), 1);
     sampler_accept(sampler, 1); /* 1.9 and 1.9 */
-    CHECK_INT(sampler_sample(sampler, LOGITS), 2);
+    CHECK_INT(sampler_sample(sampler, LOGITS, NULL), 2);
     sampler_free(sampler);
 
     options.repeat_last_n = 0;
     sampler = make(options, N);
     sampler_accept(sampler, 1);
-    CHECK_INT(sampler_sample(sampler, LOGITS), 1);
+    CHECK_INT(sampler_sample(sampler, LOGITS, NULL), 1);
     sampler_free(sampler);
 }
 
@@ -138,10 +139,10 @@ static void seeds_repeat(void) {
     Sampler *c = make(options, VOCABULARY);
     unsigned n_same = 0;
     for (unsigned i = 0; i < 12; i++) {
-        Token token = sampler_sample(a, logits);
+        Token token = sampler_sample(a, logits, NULL);
         CHECK_INT(token, EXPECTED[i]);
-        CHECK_INT(sampler_sample(b, logits), token);
-        n_same += sampler_sample(c, logits) == token;
+        CHECK_INT(sampler_sample(b, logits, NULL), token);
+        n_same += sampler_sample(c, logits, NULL) == token;
     }
     CHECK(n_same < 3);
     sampler_free(a);
@@ -163,6 +164,25 @@ static void extremes_stay_sane(void) {
     CHECK_INT(counts[4], 100);
     count(options, (float[N]){NAN, NAN, NAN, NAN, NAN}, 100, counts);
     CHECK_INT(counts[0], 100);
+}
+
+static void only_allowed_tokens_come(void) {
+    enum { MANY = 130 };
+    static const uint64_t LAST[3] = {0, 0, 2}, NONE[3] = {0}, TWO[3] = {1ULL << 63, 1, 0};
+    float logits[MANY];
+    for (unsigned i = 0; i < MANY; i++) logits[i] = -(float)i;
+    Sampler *best = make(greedy(), MANY), *any = make(plain(), MANY);
+    CHECK_INT(sampler_sample(best, logits, LAST), 129);
+    CHECK_INT(sampler_sample(any, logits, LAST), 129);
+    CHECK_INT(sampler_sample(best, logits, TWO), 63);
+    logits[63] = NAN;
+    CHECK_INT(sampler_sample(best, logits, TWO), 64);
+    CHECK_INT(sampler_sample(any, logits, TWO), 64);
+    logits[64] = -INFINITY;
+    CHECK_INT(sampler_sample(any, logits, TWO), 63);
+    CHECK_INT(sampler_sample(any, logits, NONE), 0);
+    sampler_free(best);
+    sampler_free(any);
 }
 
 static void refuses_values_out_of_range(void) {
@@ -196,5 +216,6 @@ int main(void) {
                      {"filters leave the right tokens", filters_leave_the_right_tokens},
                      {"penalties work in their window", penalties_work_in_their_window},
                      {"seeds repeat", seeds_repeat}, {"extremes stay sane", extremes_stay_sane},
+                     {"only allowed tokens come", only_allowed_tokens_come},
                      {"refuses values out of range", refuses_values_out_of_range});
 }

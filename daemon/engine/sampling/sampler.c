@@ -106,10 +106,21 @@ static float penalise(const struct SamplerOptions *options, float logit, uint32_
     return logit - options->presence_penalty - options->frequency_penalty * (float)count;
 }
 
-/* The finite logits after penalties, in the order of tokens. */
-static uint32_t collect(Sampler *sampler, const float *logits) {
+static bool is_allowed(const uint64_t *allowed, uint32_t token) {
+    return !allowed || allowed[token / 64] >> token % 64 & 1;
+}
+
+static Token first_allowed(const uint64_t *allowed, uint32_t n_vocab) {
+    for (uint32_t i = 0; i < n_vocab; i++)
+        if (is_allowed(allowed, i)) return (Token)i;
+    return 0;
+}
+
+/* The finite logits of allowed tokens after penalties, in the order of tokens. */
+static uint32_t collect(Sampler *sampler, const float *logits, const uint64_t *allowed) {
     uint32_t n = 0;
     for (uint32_t i = 0; i < sampler->n_vocab; i++) {
+        if (!is_allowed(allowed, i)) continue;
         float logit = penalise(&sampler->options, logits[i], sampler->counts[i]);
         if (isfinite(logit)) sampler->candidates[n++] = (struct Candidate){logit, (Token)i};
     }
@@ -251,13 +262,13 @@ static Token draw(struct Ranking *ranking, uint32_t n, float temperature, double
     return ranked(ranking, n - 1).token;
 }
 
-Token sampler_sample(Sampler *sampler, const float *logits) {
+Token sampler_sample(Sampler *sampler, const float *logits, const uint64_t *allowed) {
     const struct SamplerOptions *options = &sampler->options;
     struct Ranking ranking = {.candidates = sampler->candidates};
-    ranking.n = collect(sampler, logits);
+    ranking.n = collect(sampler, logits, allowed);
     bool greedy = options->temperature == 0;
     double random = greedy ? 0 : uniform(options->seed, sampler->n_draws++);
-    if (ranking.n == 0) return 0; /* nothing to choose from */
+    if (ranking.n == 0) return first_allowed(allowed, sampler->n_vocab);
     if (greedy) return best(ranking.candidates, ranking.n);
 
     uint32_t n = ranking.n;

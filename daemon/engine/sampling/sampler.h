@@ -37,5 +37,7 @@ Sampler *sampler_free(Sampler *sampler);
 /* Tells the penalties about a token of the prompt or of the answer. */
 void sampler_accept(Sampler *sampler, Token token);
 /* Does not change `logits` ([n_vocab]); advances the random stream by one draw unless greedy.
- * Non-finite logits are never chosen while a finite one exists. */
-Token sampler_sample(Sampler *sampler, const float *logits);
+ * `allowed` has a bit for each token, token t in bit t % 64 of word t / 64; NULL: all are allowed.
+ * A token that is not allowed or whose logit is not finite is never chosen while an allowed one
+ * with a finite logit exists; without one the answer is the first allowed token, or 0. */
+Token sampler_sample(Sampler *sampler, const float *logits, const uint64_t *allowed);
