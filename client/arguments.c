@@ -12,7 +12,7 @@
 /* `option` is "--max-tokens"; data is the group's. */
 static gboolean generate_option(const char *option, const char *value, void *data, GError **error) {
     g_autofree char *name = g_strdelimit(g_strdup(option + strspn(option, "-")), "-", '_');
-    char range[96];
+    char range[OPTIONS_RANGE_SIZE];
     int r = options_set_text(data, name, value ?: "true");
     if (r == 0) return TRUE;
     if (r == -ERANGE)

@@ -12,6 +12,7 @@
 
 #define STOP_MAX 16u         /* stop strings: more is a mistake, and each costs a scan per token */
 #define STOP_LENGTH_MAX 256u /* bytes of one */
+#define OPTIONS_RANGE_SIZE 192 /* holds what options_range() says of any option */
 
 struct GenerateOptions {
     uint64_t set; /* bit i: row i of the table was given */
@@ -20,7 +21,9 @@ struct GenerateOptions {
     double repeat_penalty, presence_penalty, frequency_penalty;
     uint32_t max_tokens, top_k, repeat_last_n;
     bool progress, ignore_eos;
-    char **stop; /* NULL-terminated or NULL; owned */
+    /* Owned; NULL: not given. */
+    char **stop; /* NULL-terminated */
+    char *grammar, *json_schema, *tools, *chat_template_kwargs, *draft;
 };
 
 /* The documented defaults, nothing set. options_done() frees what was read. */
@@ -37,8 +40,8 @@ int options_read(sd_bus_message *message, struct GenerateOptions *options, sd_bu
 int options_append(sd_bus_message *message, const struct GenerateOptions *options);
 
 /* From another dialect. Numbers of any kind come as a double, flags as 0 or 1; text is parsed as
- * the option's type ("0.7", "true"); each `stop` adds one string. -ENOENT: no such option; -ERANGE:
- * out of range, wrong kind or not a number. */
+ * the option's type ("0.7", "true"); an array (`stop`) gets one string more. -ENOENT: no such
+ * option; -ERANGE: out of range, wrong kind or not a number. */
 int options_set_number(struct GenerateOptions *options, const char *name, double value);
 int options_set_text(struct GenerateOptions *options, const char *name, const char *value);
 /* A seed has 64 bits, more than a double holds. */

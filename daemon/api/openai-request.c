@@ -108,7 +108,7 @@ static int read_stream_options(struct Reader *reader, const struct Field *field,
 }
 
 static int fail_option(struct Reader *reader, const struct Field *field) {
-    char range[96];
+    char range[OPTIONS_RANGE_SIZE];
     return fail_type(reader, field->name, options_range(field->option, range, sizeof range));
 }
 

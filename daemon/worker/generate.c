@@ -82,6 +82,22 @@ static int options_read_or_fail(sd_bus_message *message, struct GenerateOptions 
     return r;
 }
 
+/* Rows of the table that nobody here obeys yet. */
+static int options_refuse(const struct GenerateOptions *options, struct Failure *failure) {
+    static const char *const missing[] = {"grammar", "json_schema", "tools",
+                                          "chat_template_kwargs"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(missing); i++)
+        if (options_is_set(options, missing[i]))
+            return failure_set(failure, ERROR_NOT_SUPPORTED, "Option %s is not supported yet.",
+                               missing[i]);
+    if (options->draft && !g_str_equal(options->draft, "auto") &&
+        !g_str_equal(options->draft, "off"))
+        return failure_set(failure, ERROR_NOT_SUPPORTED, "Option draft=%s is not supported yet.",
+                           options->draft);
+    return 0;
+}
+
 static int request_read(Connection *connection, sd_bus_message *message, struct Request *request,
                         struct Failure *failure) {
     const Prompter *prompter = worker_prompter(connection_worker(connection));
@@ -94,6 +110,8 @@ static int request_read(Connection *connection, sd_bus_message *message, struct 
     r = prompter_read(prompter, message, &request->tokens, &request->n_tokens, &ask, failure);
     if (r < 0) return r;
     r = options_read_or_fail(message, &request->options, failure);
+    if (r < 0) return r;
+    r = options_refuse(&request->options, failure);
     if (r < 0) return r;
     if (ask && !options_is_set(&request->options, "temperature"))
         request->options.temperature = 0; /* one question, one answer */

@@ -23,7 +23,7 @@ static int parse(struct GenerateOptions *ret, char ***ret_rest, int argc, const 
 static void every_option_is_in_the_table(void) {
     for (const GOptionEntry *entry = arguments_generate_entries; entry->long_name; entry++) {
         g_autofree char *name = g_strdelimit(g_strdup(entry->long_name), "-", '_');
-        char range[96];
+        char range[OPTIONS_RANGE_SIZE];
         if (!options_range(name, range, sizeof range))
             test_fail(__FILE__, __LINE__, "%s is no option", name);
     }

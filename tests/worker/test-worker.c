@@ -250,6 +250,12 @@ static void refused_prompts(void) {
     PROMPT(m, "a{sv}a{sv}", 1, "text", "s", "a", 1, "temperature", "d", 17.0);
     talk_refused(bus, m, ERROR_INVALID_ARGS, "temperature");
     m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 1, "text", "s", "a", 1, "grammar", "d", 1.0);
+    talk_refused(bus, m, ERROR_INVALID_ARGS, "grammar has type s");
+    m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 1, "text", "s", "a", 1, "draft", "s", "often");
+    talk_refused(bus, m, ERROR_INVALID_ARGS, "draft must be auto, off, lookup or model");
+    m = talk_begin(bus, 1);
     PROMPT(m, "a{sv}a{sv}", 0, 0);
     talk_refused(bus, m, ERROR_INVALID_ARGS, "exactly one");
     m = talk_begin(bus, 1);
@@ -280,6 +286,28 @@ static void refused_prompts(void) {
     m = talk_begin(bus, 1);
     PROMPT(m, "a{sv}a{sv}", 1, "text", "s", huge_text, 0);
     talk_refused(bus, m, ERROR_CONTEXT_TOO_LONG, "1048576 bytes");
+    sd_bus_unref(bus);
+    worker_clear(&worker);
+}
+
+/* A row goes when somebody obeys its option. */
+static void options_not_obeyed_are_refused(void) {
+    static const struct {
+        const char *name, *value;
+    } OPTIONS[] = {{"grammar", "root ::= \"a\""},
+                   {"json_schema", "{}"},
+                   {"tools", "[]"},
+                   {"chat_template_kwargs", "{}"},
+                   {"draft", "model"}};
+    struct WorkerProcess worker;
+    worker_launch(&worker, &(struct FakeModel){0}, NULL);
+    sd_bus *bus = worker_connect(&worker);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(OPTIONS); i++) {
+        sd_bus_message *m = talk_begin(bus, 1);
+        PROMPT(m, "a{sv}a{sv}", 1, "text", "s", "a", 1, OPTIONS[i].name, "s", OPTIONS[i].value);
+        talk_refused(bus, m, ERROR_NOT_SUPPORTED, OPTIONS[i].name);
+    }
     sd_bus_unref(bus);
     worker_clear(&worker);
 }
@@ -490,8 +518,9 @@ int main(void) {
     if (!worker_program()) return test_skip_all("RYZEN_LLM_WORKER does not name the worker");
     return TEST_MAIN({"describe", describe}, {"introspection", introspection},
                      {"tokens and text", tokens_and_text}, {"prompt forms", prompt_forms},
-                     {"refused prompts", refused_prompts}, {"no template", no_template},
-                     {"not a pipe", not_a_pipe}, {"busy", busy}, {"cancel", cancel},
-                     {"connection lost", connection_lost}, {"eight at once", eight_at_once},
-                     {"embeddings", embeddings});
+                     {"refused prompts", refused_prompts},
+                     {"options not obeyed are refused", options_not_obeyed_are_refused},
+                     {"no template", no_template}, {"not a pipe", not_a_pipe}, {"busy", busy},
+                     {"cancel", cancel}, {"connection lost", connection_lost},
+                     {"eight at once", eight_at_once}, {"embeddings", embeddings});
 }
