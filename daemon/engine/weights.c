@@ -157,13 +157,13 @@ static int add_weight(struct Weights *weights, const struct WeightEntry *entry,
     return 0;
 }
 
-static int check_shape(const struct GgufTensor *tensor, uint32_t n_rows, uint32_t n_cols,
+static int check_shape(const struct GgufTensor *tensor, uint64_t n_rows, uint32_t n_cols,
                        Reason *why) {
-    if (tensor->dims[0] == n_cols && tensor->n_elements == (uint64_t)n_rows * n_cols) return 0;
+    if (tensor->dims[0] == n_cols && tensor->n_elements == n_rows * n_cols) return 0;
     return reason_set(why, EBADMSG,
-                      "the tensor %s has %llu rows of %llu values, the model needs %u of %u",
+                      "the tensor %s has %llu rows of %llu values, the model needs %llu of %u",
                       tensor->name, (unsigned long long)(tensor->n_elements / tensor->dims[0]),
-                      (unsigned long long)tensor->dims[0], n_rows, n_cols);
+                      (unsigned long long)tensor->dims[0], (unsigned long long)n_rows, n_cols);
 }
 
 /* A vector may have any dimensions: its values in the order of the file are what counts. */
@@ -198,14 +198,32 @@ static int read_factor(const struct Weights *weights, const char *name, float *r
     return r;
 }
 
+/* Which of the matrices that a tensor holds one after the other. */
+struct Slice {
+    uint32_t i, n;
+};
+
+static int take_slice(struct QuantMatrix *source, struct Slice slice, Reason *why) {
+    uint64_t size;
+    if (slice.n == 1) return 0;
+    source->n_rows /= slice.n;
+    if (source->type->tail_bytes > 0 ||
+        !quant_size(source->type, source->n_cols, source->n_rows, &size))
+        return reason_set(why, ENOTSUP, "the tensor %s is %s, which cannot be cut up", source->name,
+                          source->type->name);
+    source->data = (const uint8_t *)source->data + slice.i * size;
+    return 0;
+}
+
 static int plan_matrix(struct Weights *weights, const char *full_name, const char *name,
-                       unsigned flags, struct WeightEntry *entry, struct Weight *weight,
-                       Reason *why) {
+                       unsigned flags, struct Slice slice, struct WeightEntry *entry,
+                       struct Weight *weight, Reason *why) {
     const struct GgufTensor *tensor;
     int r = find_tensor(weights, full_name, flags, &tensor, why);
     if (r != 0) return r;
-    r = check_shape(tensor, entry->n_rows, entry->n_cols, why);
+    r = check_shape(tensor, (uint64_t)entry->n_rows * slice.n, entry->n_cols, why);
     if (r == 0) r = gguf_matrix(tensor, &weight->source, why);
+    if (r == 0) r = take_slice(&weight->source, slice, why);
     if (r == 0) r = read_factor(weights, name, &weight->factor, why);
     if (r == 0)
         r = pack_choose(weights->pool, &weight->source, flags & WEIGHTS_TERNARY, &entry->layout,
@@ -229,8 +247,8 @@ static int wrong_entry(const struct WeightEntry *entry, Reason *why) {
                       entry->name);
 }
 
-int weights_matrix(struct Weights *weights, const char *name, unsigned flags, uint32_t n_rows,
-                   uint32_t n_cols, struct Matrix *ret, Reason *why) {
+static int ask_matrix(struct Weights *weights, const char *name, unsigned flags, struct Slice slice,
+                      uint32_t n_rows, uint32_t n_cols, struct Matrix *ret, Reason *why) {
     struct WeightEntry planned = {.n_rows = n_rows, .n_cols = n_cols, .scale = 1};
     struct Weight weight = {.matrix = ret, .factor = 1};
     char full_name[sizeof planned.name];
@@ -241,7 +259,7 @@ int weights_matrix(struct Weights *weights, const char *name, unsigned flags, ui
                           n_cols, MATRIX_MAX_COLS);
 
     if (weights->file) {
-        int r = plan_matrix(weights, full_name, name, flags, &planned, &weight, why);
+        int r = plan_matrix(weights, full_name, name, flags, slice, &planned, &weight, why);
         if (r != 0) return r;
         ret->layout = (enum MatrixLayout)planned.layout;
         ret->n_rows = n_rows;
@@ -255,6 +273,16 @@ int weights_matrix(struct Weights *weights, const char *name, unsigned flags, ui
     map_matrix(weights, entry, ret);
     weights->n++;
     return 0;
+}
+
+int weights_matrix(struct Weights *weights, const char *name, unsigned flags, uint32_t n_rows,
+                   uint32_t n_cols, struct Matrix *ret, Reason *why) {
+    return ask_matrix(weights, name, flags, (struct Slice){0, 1}, n_rows, n_cols, ret, why);
+}
+
+int weights_slice(struct Weights *weights, const char *name, uint32_t i, uint32_t n,
+                  uint32_t n_rows, uint32_t n_cols, struct Matrix *ret, Reason *why) {
+    return ask_matrix(weights, name, 0, (struct Slice){i, n}, n_rows, n_cols, ret, why);
 }
 
 static int plan_vector(struct Weights *weights, const char *name, unsigned flags,

@@ -62,6 +62,10 @@ enum { WEIGHTS_ABSENT = 1 };
  * once. */
 int weights_matrix(struct Weights *weights, const char *name, unsigned flags, uint32_t n_rows,
                    uint32_t n_cols, struct Matrix *ret, Reason *why);
+/* Matrix i of the n that a tensor {n_cols, n_rows, n} holds. All of them are asked for, in order.
+ */
+int weights_slice(struct Weights *weights, const char *name, uint32_t i, uint32_t n,
+                  uint32_t n_rows, uint32_t n_cols, struct Matrix *ret, Reason *why);
 /* `name` in full. Any float type; any dimensions whose product is n. */
 int weights_vector(struct Weights *weights, const char *name, unsigned flags, uint32_t n,
                    const float **ret, Reason *why);
