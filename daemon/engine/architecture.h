@@ -35,7 +35,10 @@ struct Family {
     /* Makes room for n_more tokens, unshared from forks. What it has done may stay after a step
      * that did not happen. */
     int (*state_reserve)(void *model, void *state, uint32_t n, uint32_t n_more);
-    int (*state_truncate)(void *model, void *state, uint32_t n_old, uint32_t n);
+    /* Forgets all but the first n of n_old tokens, or, where a family cannot go back to just there,
+     * some more of them. Returns how many the state holds now; the engine has the tokens, and feeds
+     * those that lack again. */
+    uint32_t (*state_truncate)(void *model, void *state, uint32_t n_old, uint32_t n);
     size_t (*state_bytes)(const void *model, const void *state);
     /* The state as bytes: the same for the same tokens. */
     size_t (*state_save_size)(const void *model, const void *state, uint32_t n);

@@ -25,3 +25,6 @@ struct Engine {
     float *logits; /* grows to the largest batch that was asked for */
     size_t logits_rows;
 };
+
+/* Computes what the state of a sequence lacks of its tokens. */
+int engine_catch_up(Engine *engine, Sequence *sequence);

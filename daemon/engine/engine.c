@@ -159,14 +159,18 @@ static int reserve_logits(Engine *engine) {
     return 0;
 }
 
+static int reserve_state(Engine *engine, Sequence *sequence, uint32_t n_more) {
+    int r = sequence_reserve(sequence, n_more);
+    if (r < 0) return r;
+    return engine->family->state_reserve(engine->model, sequence->state, sequence->n_state,
+                                         sequence_lag(sequence) + n_more);
+}
+
 static int reserve_states(Engine *engine, const struct Span *spans, size_t n_spans) {
-    for (size_t i = 0; i < n_spans; i++) {
-        Sequence *sequence = spans[i].sequence;
-        int r = engine->family->state_reserve(engine->model, sequence->state, sequence->n_tokens,
-                                              spans[i].n_tokens);
-        if (r < 0) return r;
-    }
-    return 0;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < n_spans; i++)
+        r = reserve_state(engine, spans[i].sequence, spans[i].n_tokens);
+    return r;
 }
 
 /* Bytes that the step reads, about: all weights and the row's own past for every row. */
@@ -177,16 +181,45 @@ static uint64_t step_cost(const Engine *engine, const struct Span *spans, size_t
     return cost;
 }
 
+int engine_catch_up(Engine *engine, Sequence *sequence) {
+    const uint32_t max_tokens = engine->compute.max_tokens;
+    while (sequence_lag(sequence) > 0) {
+        const uint32_t lag = sequence_lag(sequence), n = lag < max_tokens ? lag : max_tokens;
+        int r = engine->family->state_reserve(engine->model, sequence->state, sequence->n_state, n);
+        if (r < 0) return r;
+        batch_fill_lag(&engine->batch, sequence, n);
+        engine->compute.is_alone = engine->info.weight_bytes * n < COMPUTE_MIN_STEP;
+        engine->family->step(engine->model, &engine->batch);
+        sequence->n_state += n;
+    }
+    return 0;
+}
+
+/* What the sequences lag behind rides along where it fits, and is computed before where not. */
+static int fit_lags(Engine *engine, const struct Span *spans, size_t n_spans) {
+    uint64_t n_rows = 0;
+    int r = 0;
+    for (size_t i = 0; i < n_spans; i++)
+        n_rows += spans[i].n_tokens + sequence_lag(spans[i].sequence);
+    if (n_rows <= engine->compute.max_tokens) return 0;
+    for (size_t i = 0; r == 0 && i < n_spans; i++) r = engine_catch_up(engine, spans[i].sequence);
+    return r;
+}
+
 int engine_step(Engine *engine, struct Span *spans, size_t n_spans) {
-    int r = batch_fill(&engine->batch, engine, spans, n_spans, engine->compute.max_tokens);
+    int r = batch_check(engine, spans, n_spans);
     if (r < 0) return r;
-    r = reserve_logits(engine);
+    r = fit_lags(engine, spans, n_spans);
     if (r < 0) return r;
     r = reserve_states(engine, spans, n_spans);
     if (r < 0) return r;
+    batch_fill(&engine->batch, spans, n_spans);
+    r = reserve_logits(engine);
+    if (r < 0) return r;
     engine->compute.is_alone = step_cost(engine, spans, n_spans) < COMPUTE_MIN_STEP;
     if (n_spans > 0) engine->family->step(engine->model, &engine->batch);
-    for (size_t i = 0; i < n_spans; i++) spans[i].sequence->n_tokens += spans[i].n_tokens;
+    for (size_t i = 0; i < n_spans; i++)
+        sequence_append(spans[i].sequence, spans[i].tokens, spans[i].n_tokens);
     batch_return(&engine->batch, spans, n_spans);
     return 0;
 }

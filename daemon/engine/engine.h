@@ -101,13 +101,14 @@ int sequence_new(Engine *engine, Sequence **ret);
 Sequence *sequence_free(Sequence *sequence); /* accepts and returns NULL */
 /* A second sequence with the same past. Shares memory until one of them goes on. */
 int sequence_fork(Sequence *sequence, Sequence **ret);
-/* Forget all but the first n_tokens. n_tokens <= length. -ENOTSUP where a family cannot go back
- * that far. */
+/* Forget all but the first n_tokens. n_tokens <= length, else -EINVAL. A recurrent family goes back
+ * to a checkpoint, and the next step also computes what lies between (engine/recurrent.h). */
 int sequence_truncate(Sequence *sequence, uint32_t n_tokens);
 uint32_t sequence_length(const Sequence *sequence);
 size_t sequence_bytes(const Sequence *sequence); /* memory held, shared parts counted in full */
-/* Byte-exact: continuing after a restore gives the same logits. `*ret` is malloc()ed. */
-int sequence_save(const Sequence *sequence, void **ret, size_t *ret_size);
+/* Byte-exact: continuing after a restore gives the same logits. `*ret` is malloc()ed. May compute:
+ * what a truncated sequence of a recurrent family has not computed again yet. */
+int sequence_save(Sequence *sequence, void **ret, size_t *ret_size);
 /* Into an empty sequence of the same model; -EBADMSG with a reason when the bytes are damaged,
  * another model's, or of another kv_type. */
 int sequence_restore(Sequence *sequence, const void *data, size_t size, Reason *why);

@@ -7,8 +7,9 @@
  * that of every other token t is ((h ^ t * 2654435761) >> 16 & 1023) / 1024, below 1.
  *
  * Keys, all optional: fake.context_length (4096), fake.delay_usec (0): what a token costs,
- * fake.end_after (0: never): from that length on the next token is tokenizer.ggml.eos_token_id.
- * n_vocab is the length of tokenizer.ggml.tokens.
+ * fake.end_after (0: never): from that length on the next token is tokenizer.ggml.eos_token_id,
+ * fake.rewind_step (1): it goes back to multiples of that only, as recurrent families do. n_vocab
+ * is the length of tokenizer.ggml.tokens.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@
 
 struct Fake {
     uint32_t n_vocab, n_ctx;
-    uint32_t delay_usec, end_after;
+    uint32_t delay_usec, end_after, rewind_step;
     uint32_t eos; /* UINT32_MAX: none */
 };
 
@@ -33,12 +34,13 @@ struct FakeState {
 
 static int fake_open(const struct ModelFile *file, struct ModelShape *ret_shape, void **ret,
                      Reason *why) {
-    struct Fake fake = {.n_ctx = 4096, .eos = UINT32_MAX};
+    struct Fake fake = {.n_ctx = 4096, .rewind_step = 1, .eos = UINT32_MAX};
     struct GgufArray tokens;
     int r = model_u32(file, "context_length", 1, MODEL_MAX_CONTEXT, &fake.n_ctx, why);
     if (r >= 0) r = model_u32(file, "n_ctx", 1, MODEL_MAX_CONTEXT, &fake.n_ctx, why);
     if (r >= 0) r = model_u32(file, "delay_usec", 0, 60000000, &fake.delay_usec, why);
     if (r >= 0) r = model_u32(file, "end_after", 0, MODEL_MAX_CONTEXT, &fake.end_after, why);
+    if (r >= 0) r = model_u32(file, "rewind_step", 1, MODEL_MAX_CONTEXT, &fake.rewind_step, why);
     if (r >= 0) r = gguf_get_u32(file->gguf, "tokenizer.ggml.eos_token_id", &fake.eos, why);
     if (r >= 0)
         r = gguf_require(gguf_get_strings(file->gguf, "tokenizer.ggml.tokens", &tokens, why),
@@ -161,8 +163,9 @@ static int fake_state_fork(void *model, void *userdata, uint32_t n, void **ret) 
     return 0;
 }
 
-static int fake_state_truncate(void *model, void *userdata, uint32_t n_old, uint32_t n) {
-    return 0;
+static uint32_t fake_state_truncate(void *model, void *userdata, uint32_t n_old, uint32_t n) {
+    const struct Fake *fake = model;
+    return n == n_old ? n : n - n % fake->rewind_step;
 }
 
 static size_t fake_state_bytes(const void *model, const void *userdata) {

@@ -22,7 +22,7 @@ struct Gguf {
     struct GgufEntry *entries;
     struct GgufTensor *tensors;
     size_t n_entries, n_tensors;
-    size_t metadata_end; /* offset behind the last entry */
+    size_t metadata_end;    /* offset behind the last entry */
     uint32_t *entry_order;  /* indexes sorted by key */
     uint32_t *tensor_order; /* indexes sorted by name */
     char *names;            /* all keys and names, NUL-terminated */

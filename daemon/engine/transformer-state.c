@@ -35,10 +35,10 @@ static int state_reserve(void *model, void *state, uint32_t n, uint32_t n_more) 
     return kv_reserve(&t->kv, state, n, n_more);
 }
 
-static int state_truncate(void *model, void *state, uint32_t n_old, uint32_t n) {
+static uint32_t state_truncate(void *model, void *state, uint32_t n_old, uint32_t n) {
     struct Transformer *t = model;
     kv_truncate(&t->kv, state, n);
-    return 0;
+    return n;
 }
 
 static size_t state_bytes(const void *model, const void *state) {

@@ -33,6 +33,7 @@ static Token tokens[N_TOKENS];
 static int model_fd(const char *architecture) {
     struct TinyShape shape = llama;
     if (strcmp(architecture, "fake") == 0) return fake_model_fd(N_VOCAB, 160, 0, 0);
+    if (strcmp(architecture, "fake, by 32") == 0) return fake_model_fd(N_VOCAB, 160, 0, 32);
     shape.architecture = architecture;
     struct TinyModel *model = tiny_model_new(&shape);
     int fd = tiny_model_fd(model);
@@ -40,7 +41,13 @@ static int model_fd(const char *architecture) {
     return fd;
 }
 
-static const char *const architectures[] = {"llama", "bitnet", "fake"};
+/* The last goes back to multiples of 32 tokens only, as a recurrent family would. */
+static const char *const architectures[] = {"llama", "bitnet", "fake", "fake, by 32"};
+#define N_ARCHITECTURES (sizeof architectures / sizeof *architectures)
+
+static void open_tokens(void) {
+    for (uint32_t i = 0; i < N_TOKENS; i++) tokens[i] = (Token)((i * i + 3 * i) % N_VOCAB);
+}
 
 static Engine *open_engine(const char *architecture, unsigned n_threads,
                            const struct Kernels *kernels) {
@@ -52,7 +59,7 @@ static Engine *open_engine(const char *architecture, unsigned n_threads,
     int r = engine_open(fd, &options, &engine, &why);
     if (r != 0) test_fail(__FILE__, __LINE__, "%s: %d %s", architecture, r, why.text);
     close(fd);
-    for (uint32_t i = 0; i < N_TOKENS; i++) tokens[i] = (Token)((i * i + 3 * i) % N_VOCAB);
+    open_tokens();
     return engine;
 }
 
@@ -81,7 +88,7 @@ static bool same(const float *a, const float *b) {
 /* ---- The same bits ---- */
 
 static void chunks(void) {
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < N_ARCHITECTURES; i++) {
         Engine *engine = open_engine(architectures[i], 2, NULL);
         REQUIRE(engine);
         float whole[N_VOCAB], cut[N_VOCAB];
@@ -99,7 +106,7 @@ static void chunks(void) {
 }
 
 static void threads_and_tiers(void) {
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < N_ARCHITECTURES; i++) {
         float first[N_VOCAB], other[N_VOCAB];
         bool is_first = true;
         for (unsigned tier = 0; kernels_tier(tier); tier++)
@@ -120,7 +127,7 @@ static void threads_and_tiers(void) {
 
 /* Three users in one step, one of them alone before. */
 static void batches(void) {
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < N_ARCHITECTURES; i++) {
         Engine *engine = open_engine(architectures[i], 2, NULL);
         REQUIRE(engine);
         float alone[N_VOCAB], all[10 * N_VOCAB];
@@ -152,7 +159,7 @@ static void batches(void) {
 /* ---- Sequences ---- */
 
 static void forks(void) {
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < N_ARCHITECTURES; i++) {
         Engine *engine = open_engine(architectures[i], 1, NULL);
         REQUIRE(engine);
         float expected[N_VOCAB], other[N_VOCAB], got[N_VOCAB];
@@ -182,7 +189,7 @@ static void forks(void) {
 
 static void saves(void) {
     static const uint32_t lengths[] = {0, 1, 63, 64, 65, 130};
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < N_ARCHITECTURES; i++) {
         Engine *engine = open_engine(architectures[i], 1, NULL);
         Engine *again = open_engine(architectures[i], 2, NULL);
         REQUIRE(engine && again);
@@ -314,10 +321,40 @@ static void refuses_foreign_kv(void) {
     engine_free(other);
 }
 
+/* What has to be computed again passes the largest step. */
+static void far_back(void) {
+    float expected[2][N_VOCAB], got[2][N_VOCAB];
+    Engine *engine;
+    int fd = fake_model_fd(N_VOCAB, 160, 0, 100);
+    struct EngineOptions options = {.n_threads = 1, .max_tokens = 20};
+    REQUIRE(engine_open(fd, &options, &engine, NULL) == 0);
+    close(fd);
+    open_tokens();
+    Sequence *a = new_sequence(engine), *b = new_sequence(engine), *c;
+    feed(engine, a, 0, 99, 20, expected[0]);
+    feed(engine, b, 0, 99, 20, expected[1]);
+    for (uint32_t length = 90; length < 98; length++) {
+        CHECK_INT(sequence_truncate(a, length), 0);
+        REQUIRE(sequence_fork(a, &c) == 0);
+        CHECK_INT(sequence_length(c), length);
+        CHECK_INT(sequence_truncate(b, 98), 0);
+        struct Span spans[] = {{a, tokens + length, 99 - length, SPAN_LAST_LOGITS},
+                               {b, tokens + 98, 1, SPAN_LAST_LOGITS}};
+        REQUIRE(engine_step(engine, spans, 2) == 0);
+        CHECK(same(spans[0].ret, expected[0]) && same(spans[1].ret, expected[1]));
+        feed(engine, c, length, 99, 3, got[0]);
+        CHECK(same(got[0], expected[0]));
+        sequence_free(c);
+    }
+    sequence_free(a);
+    sequence_free(b);
+    engine_free(engine);
+}
+
 /* ---- All or nothing ---- */
 
 static void errors(void) {
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < N_ARCHITECTURES; i++) {
         Engine *engine = open_engine(architectures[i], 1, NULL);
         REQUIRE(engine);
         float expected[N_VOCAB], got[N_VOCAB];
@@ -496,7 +533,8 @@ static void refuses_tensors(void) {
 int main(void) {
     return TEST_MAIN({"whole and in chunks", chunks}, {"threads and tiers", threads_and_tiers},
                      {"alone and in a batch", batches}, {"fork and truncate", forks},
-                     {"save and restore", saves}, {"bad saves are refused", refuses_saves},
+                     {"far back", far_back}, {"save and restore", saves},
+                     {"bad saves are refused", refuses_saves},
                      {"keys and values in F16 or F32", kv_types},
                      {"saves in another type are refused", refuses_foreign_kv},
                      {"errors leave no trace", errors}, {"limits of a step", step_limit},

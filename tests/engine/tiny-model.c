@@ -220,13 +220,13 @@ int tiny_model_fd(const struct TinyModel *model) {
     return gguf_writer_finish_fd(writer);
 }
 
-int fake_model_fd(uint32_t n_vocab, uint32_t n_ctx, uint32_t end_after, uint32_t delay_usec) {
+int fake_model_fd(uint32_t n_vocab, uint32_t n_ctx, uint32_t end_after, uint32_t rewind_step) {
     struct GgufWriter *writer = gguf_writer_new();
     gguf_writer_string(writer, "general.architecture", "fake");
     gguf_writer_string(writer, "general.name", "fake");
     if (n_ctx) gguf_writer_u32(writer, "fake.context_length", n_ctx);
     if (end_after) gguf_writer_u32(writer, "fake.end_after", end_after);
-    if (delay_usec) gguf_writer_u32(writer, "fake.delay_usec", delay_usec);
+    if (rewind_step) gguf_writer_u32(writer, "fake.rewind_step", rewind_step);
     tiny_vocabulary(writer, n_vocab);
     return gguf_writer_finish_fd(writer);
 }

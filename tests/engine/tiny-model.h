@@ -44,4 +44,4 @@ double *tiny_model_logits(const struct TinyModel *model, const Token *tokens, ui
 /* A vocabulary of n tokens: "<unk>", "<s>", "</s>" and then bytes from 'a' on, SentencePiece. */
 void tiny_vocabulary(struct GgufWriter *writer, uint32_t n);
 /* A model of the family "fake", see daemon/engine/fake.c; 0: no such key. */
-int fake_model_fd(uint32_t n_vocab, uint32_t n_ctx, uint32_t end_after, uint32_t delay_usec);
+int fake_model_fd(uint32_t n_vocab, uint32_t n_ctx, uint32_t end_after, uint32_t rewind_step);
