@@ -196,6 +196,9 @@ static int read_entries(struct Reader *reader, struct Gguf *file, size_t *names_
         int r = read_value(reader, entry, why);
         if (r < 0) return r;
         *names_size += entry->raw_key.size + 1;
+        if (gguf_string_is(entry->raw_key, "general.architecture") && entry->type == GGUF_STRING)
+            file->is_of_fork = gguf_string_is(
+                (struct GgufString){(const char *)entry->data, entry->n}, "bitnet-b1.58");
     }
     return 0;
 }
@@ -228,6 +231,22 @@ static int read_dims(struct Reader *reader, struct GgufTensor *tensor, struct Gg
     return 0;
 }
 
+/* Microsoft's fork has numbers of its own for types that nobody else writes. */
+static void set_type(const struct Gguf *file, struct GgufTensor *tensor) {
+    static const struct {
+        uint32_t id;
+        const char *name;
+    } lookups[] = {{38, "TL1"}, {39, "TL2"}, {42, "TL2"}};
+    tensor->type_name = quant_type_name(tensor->type_id);
+    tensor->type = quant_type(tensor->type_id);
+    for (size_t i = 0; file->is_of_fork && i < sizeof lookups / sizeof *lookups; i++)
+        if (lookups[i].id == tensor->type_id) {
+            tensor->type_name = lookups[i].name;
+            tensor->type = NULL;
+            tensor->is_lookup = true;
+        }
+}
+
 static int read_tensor(struct Reader *reader, struct Gguf *file, size_t i,
                        struct GgufString *ret_name, uint64_t *ret_offset, Reason *why) {
     struct GgufTensor *tensor = &file->tensors[i];
@@ -246,7 +265,7 @@ static int read_tensor(struct Reader *reader, struct Gguf *file, size_t i,
     if (r < 0) return r;
     if (!read_u32(reader, &tensor->type_id) || !read_u64(reader, ret_offset))
         return truncated_tensor(i, file, why);
-    tensor->type = quant_type(tensor->type_id);
+    set_type(file, tensor);
     if (!tensor->type) return 0;
     if (!quant_size(tensor->type, tensor->dims[0], tensor->n_elements / tensor->dims[0],
                     &tensor->size))

@@ -23,6 +23,7 @@ struct Gguf {
     struct GgufTensor *tensors;
     size_t n_entries, n_tensors;
     size_t metadata_end;    /* offset behind the last entry */
+    bool is_of_fork;        /* an architecture that only Microsoft's fork of llama.cpp writes */
     uint32_t *entry_order;  /* indexes sorted by key */
     uint32_t *tensor_order; /* indexes sorted by name */
     char *names;            /* all keys and names, NUL-terminated */

@@ -266,12 +266,12 @@ const struct GgufTensor *gguf_tensor(const struct Gguf *file, const char *name) 
 }
 
 int gguf_matrix(const struct GgufTensor *tensor, struct QuantMatrix *ret, Reason *why) {
-    if (!tensor->type) {
-        const char *name = quant_type_name(tensor->type_id);
+    if (!tensor->type)
         return reason_set(why, ENOTSUP,
-                          "the tensor '%s' is of type %s (%u), which is not supported",
-                          tensor->name, name ? name : "unknown", tensor->type_id);
-    }
+                          "the tensor '%s' is of type %s (%u), which is not supported: convert the "
+                          "model to %s",
+                          tensor->name, tensor->type_name ? tensor->type_name : "unknown",
+                          tensor->type_id, tensor->is_lookup ? "I2_S or TQ2_0" : "Q8_0 or F16");
     *ret = (struct QuantMatrix){
         .name = tensor->name,
         .type = tensor->type,

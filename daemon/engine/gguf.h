@@ -67,7 +67,9 @@ struct GgufArray {
 struct GgufTensor {
     const char *name;             /* NUL-terminated */
     uint32_t type_id;             /* as in the file */
+    const char *type_name;        /* of types that cannot be read, too; NULL: unheard of */
     const struct QuantType *type; /* NULL: unknown to quant.h; then data is NULL and size is 0 */
+    bool is_lookup;               /* TL1, TL2: Microsoft's, in tiles for one machine's kernels */
     uint32_t n_dims;              /* 1 to 4 */
     uint64_t dims[4];             /* fastest first, each >= 1; 1 behind n_dims */
     uint64_t n_elements;

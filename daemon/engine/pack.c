@@ -10,24 +10,16 @@
 
 /* ---- Choosing a layout ---- */
 
-static const struct {
-    uint32_t type; /* enum QuantTypeId */
-    enum MatrixLayout layout;
-} layouts[] = {
-    {QUANT_F32, MATRIX_F32},  {QUANT_F16, MATRIX_F16},   {QUANT_BF16, MATRIX_F16},
-    {QUANT_Q8_0, MATRIX_I8},  {QUANT_Q4_0, MATRIX_F16},  {QUANT_Q4_K, MATRIX_F16},
-    {QUANT_Q6_K, MATRIX_F16}, {QUANT_TQ1_0, MATRIX_F16}, {QUANT_TQ2_0, MATRIX_F16},
-    {QUANT_I2_S, MATRIX_F16}, /* the last three when they cannot be MATRIX_T2 */
-};
-
-static int find_layout(const struct QuantMatrix *source, uint32_t *ret, Reason *why) {
+/* Of a type that is not ternary; those that are not named have values that are rounded to halves.
+ */
+static enum MatrixLayout dense_layout(const struct QuantType *type) {
+    static const struct {
+        uint32_t type; /* enum QuantTypeId */
+        enum MatrixLayout layout;
+    } layouts[] = {{QUANT_F32, MATRIX_F32}, {QUANT_Q8_0, MATRIX_I8}};
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
-        if (layouts[i].type == source->type->id) {
-            *ret = layouts[i].layout;
-            return 0;
-        }
-    return reason_set(why, ENOTSUP, "the tensor %s is %s, which has no kernel", source->name,
-                      source->type->name);
+        if (layouts[i].type == type->id) return layouts[i].layout;
+    return MATRIX_F16;
 }
 
 struct Scan {
@@ -87,12 +79,11 @@ static bool fits_halves(const struct QuantMatrix *source) {
 
 int pack_choose(Pool *pool, const struct QuantMatrix *source, bool ternary, uint32_t *ret_layout,
                 float *ret_scale, Reason *why) {
-    int r = find_layout(source, ret_layout, why);
+    *ret_layout = dense_layout(source->type);
     *ret_scale = 1;
-    if (r < 0) return r;
     if (source->type->trits || (ternary && source->type->is_float)) {
         float scale;
-        r = scan_ternary(pool, source, &scale, why);
+        int r = scan_ternary(pool, source, &scale, why);
         if (r < 0) return r;
         if (r == 0) {
             *ret_layout = MATRIX_T2;

@@ -22,13 +22,18 @@ enum QuantTypeId {
     QUANT_F32 = 0,
     QUANT_F16 = 1,
     QUANT_Q4_0 = 2,
+    QUANT_Q4_1 = 3,
+    QUANT_Q5_0 = 6,
+    QUANT_Q5_1 = 7,
     QUANT_Q8_0 = 8,
     QUANT_Q4_K = 12,
+    QUANT_Q5_K = 13,
     QUANT_Q6_K = 14,
     QUANT_BF16 = 30,
     QUANT_TQ1_0 = 34,
     QUANT_TQ2_0 = 35,
     QUANT_I2_S = 36,
+    QUANT_Q2_0 = 42,
 };
 
 /* A row of the table of types that can be read. */
@@ -39,10 +44,16 @@ struct QuantType {
     uint32_t block_bytes;
     uint32_t tail_bytes; /* behind the last row: I2_S keeps its scale there */
     bool is_float;       /* F32, F16, BF16 */
+    uint32_t exponent;   /* of these: the bits of a number's exponent */
+    /* Halves among a block's bytes that scale its weights: where they start, how many follow */
+    uint8_t scales_at, n_scales;
+    uint8_t codes_at, n_code_bytes; /* where codes of two bits stand that may be 3 */
     /* n weights (whole blocks) to floats, without a scale that the tail holds */
     void (*dequantise)(const uint8_t *blocks, size_t n, float *ret);
     /* The same as -1, 0, +1, for ternary types, else NULL */
     void (*trits)(const uint8_t *blocks, size_t n, int8_t *ret);
+    /* One block of a ternary type with a scale a block: each weight / scale + 1, 0 to 3 */
+    void (*codes)(const uint8_t *block, uint8_t *ret);
 };
 
 /* NULL: a type that this engine cannot read. */
@@ -83,11 +94,23 @@ int quant_ternary_merge(const struct QuantMatrix *matrix, float other, float *sc
 /* Rows of a matrix that was found ternary, as -1, 0, +1: ret is [n_rows][stride], in bytes. */
 void quant_trits(const struct QuantMatrix *matrix, uint64_t first_row, size_t n_rows, int8_t *ret,
                  size_t stride);
+/* One row of any float type, likewise. */
+void quant_float_trits(const struct QuantType *type, const uint8_t *row, size_t n_cols,
+                       int8_t *ret);
 
-/* ---- Q8_0 as it is ---- */
+/* ---- Blocks as they are ---- */
 
+#define QUANT_Q8_0_BYTES 34u /* a half, 32 int8 */
+#define QUANT_Q4_0_BYTES 18u /* a half, 16 bytes of nibbles: the first 16 weights in the low ones  \
+                              */
+
+/* The row's blocks in the file, aligned to nothing. */
+const uint8_t *quant_row_blocks(const struct QuantMatrix *matrix, uint64_t row);
 /* One row of a Q8_0 matrix: n_cols bytes and n_cols / 32 scales. */
 void quant_q8_row(const struct QuantMatrix *matrix, uint64_t row, int8_t *ret, float *ret_scales);
+/* One row of a Q4_0 matrix: n_cols / 32 times 16 bytes of nibbles, and as many scales, halves. */
+void quant_q4_row(const struct QuantMatrix *matrix, uint64_t row, uint8_t *ret,
+                  uint16_t *ret_scales);
 
 /* ---- Half precision ---- */
 float quant_f16_to_f32(uint16_t bits);

@@ -181,18 +181,17 @@ static int find_tensor(const struct Weights *weights, const char *name, unsigned
     return reason_set(why, EBADMSG, "the tensor %s is missing", name);
 }
 
-/* The factor in NAME.scale; 1 when there is none. */
-static int read_factor(const struct Weights *weights, const char *name, float *ret, Reason *why) {
-    char scale_name[sizeof((struct WeightEntry *)0)->name];
+/* The one float in `name`; GGUF_ABSENT, leaving *ret alone. */
+static int read_scalar(const struct Weights *weights, const char *name, float *ret, Reason *why) {
     struct QuantMatrix matrix;
-    *ret = 1;
-    snprintf(scale_name, sizeof scale_name, "%s.scale", name);
-    const struct GgufTensor *tensor = gguf_tensor(weights->file, scale_name);
-    if (!tensor) return 0;
-    int r = check_shape(tensor, 1, 1, why);
-    if (r == 0) r = gguf_matrix(tensor, &matrix, why);
+    const struct GgufTensor *tensor = gguf_tensor(weights->file, name);
+    if (!tensor) return GGUF_ABSENT;
+    if (tensor->n_elements != 1)
+        return reason_set(why, EBADMSG, "the tensor %s has %llu values, not one", name,
+                          (unsigned long long)tensor->n_elements);
+    int r = gguf_matrix(tensor, &matrix, why);
     if (r == 0 && !matrix.type->is_float)
-        r = reason_set(why, ENOTSUP, "the tensor %s is not a float", scale_name);
+        r = reason_set(why, ENOTSUP, "the tensor %s is not a float", name);
     if (r == 0) r = quant_check(&matrix, 0, 1, why);
     if (r == 0) quant_rows(&matrix, 0, 1, ret, 1);
     return r;
@@ -213,6 +212,19 @@ static int take_slice(struct QuantMatrix *source, struct Slice slice, Reason *wh
                           source->type->name);
     source->data = (const uint8_t *)source->data + slice.i * size;
     return 0;
+}
+
+/* What multiplies all weights: llama.cpp's converter keeps it in NAME.scale, Microsoft's in
+ * NAME.weight_scale. 1 when there is none. */
+static int read_factor(const struct Weights *weights, const char *name, float *ret, Reason *why) {
+    char scale_name[sizeof((struct WeightEntry *)0)->name];
+    *ret = 1;
+    snprintf(scale_name, sizeof scale_name, "%s.scale", name);
+    int r = read_scalar(weights, scale_name, ret, why);
+    if (r != GGUF_ABSENT) return r;
+    snprintf(scale_name, sizeof scale_name, "%s.weight_scale", name);
+    r = read_scalar(weights, scale_name, ret, why);
+    return r < 0 ? r : 0;
 }
 
 static int plan_matrix(struct Weights *weights, const char *full_name, const char *name,

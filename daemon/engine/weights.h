@@ -8,14 +8,16 @@
  * weights_fill().
  *
  * How a tensor is held follows from its type, never from a wish:
- *   TQ1_0 TQ2_0 I2_S   MATRIX_T2, or MATRIX_F16 (exact) when its blocks have different scales
- *   Q8_0               MATRIX_I8
- *   F16 Q4_0 Q4_K Q6_K MATRIX_F16: 4- and 6-bit types have no kernels yet, their values are rounded
- *                      to half precision and not quantised again
- *   BF16               MATRIX_F16, or MATRIX_F32 when a value is past the range of halves
- *   F32                MATRIX_F32
+ *   TQ1_0 TQ2_0 Q2_0 I2_S  MATRIX_T2, or MATRIX_F16 when the blocks have different scales
+ *   Q8_0                   MATRIX_I8
+ *   F16                    MATRIX_F16
+ *   Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K
+ *                          MATRIX_F16: values are rounded to half precision, not quantised again
+ *   BF16                   MATRIX_F16, or MATRIX_F32 when a value is past the range of halves
+ *   F32                    MATRIX_F32
  * F32, F16 and BF16 tensors asked for with WEIGHTS_TERNARY that hold exactly -s, 0 and +s are
- * MATRIX_T2. A tensor NAME.scale of one value beside NAME.weight multiplies the weights.
+ * MATRIX_T2. A tensor NAME.scale or NAME.weight_scale of one value beside
+ * NAME.weight multiplies the weights.
  */
 #pragma once
 
