@@ -115,6 +115,48 @@ enum KvType {
     N_KV_TYPES,
 };
 
+/*
+ * State-space models: Mamba (arXiv 2312.00752) and Mamba-2 (arXiv 2405.21060)
+ *
+ * Channels are lanes, sixteen of them a tile; what a scan keeps of a tile is [n_state][16], tiles
+ * one behind the other, the lanes behind the last channel being computed as if x, and what a
+ * channel has of its own, were 0 there. Both kernels go over consecutive rows of one sequence and
+ * leave the state as the row that follows wants it: cutting the rows into several calls changes
+ * nothing.
+ */
+
+/* A causal convolution of each channel with its own n_taps (>= 1) weights, then SiLU. */
+struct SsmConv {
+    uint32_t n_rows, n_channels, n_taps;
+    size_t stride;       /* of weight and window */
+    const float *weight; /* [n_taps][stride], the last one for the newest input */
+    const float *bias;   /* [n_channels] */
+    float *window;       /* [n_taps - 1][stride] inputs before the first row, oldest first */
+    const float *x;      /* [n_rows][x_stride] */
+    float *y;            /* [n_rows][y_stride] */
+    size_t x_stride, y_stride;
+};
+
+enum SsmScanKind {
+    SSM_SCAN_CHANNELS, /* Mamba: every channel has its own delta, A and D */
+    SSM_SCAN_HEAD,     /* Mamba-2: the channels are a head and share one scalar of each */
+    N_SSM_SCAN_KINDS,
+};
+
+struct SsmScan {
+    uint32_t n_rows, n_channels, n_state; /* n_state >= 1 */
+    const float *x;                       /* [n_rows][x_stride] */
+    /* CHANNELS: [n_rows][delta_stride]. HEAD: one value a row, delta_stride apart. */
+    const float *delta;
+    /* CHANNELS: A as the state lies. HEAD: exp(delta A), one value a row, delta_stride apart. */
+    const float *a;
+    const float *b, *c; /* [n_rows][bc_stride], n_state of each */
+    const float *d;     /* CHANNELS: [n_channels]. HEAD: one value */
+    float *state;       /* [ceil(n_channels / 16)][n_state][16] */
+    float *y;           /* [n_rows][y_stride] */
+    size_t x_stride, delta_stride, bc_stride, y_stride;
+};
+
 struct Kernels {
     const char *tier; /* "c", "avx2", "avx512" */
 
@@ -178,6 +220,20 @@ struct Kernels {
     void (*attend[N_KV_TYPES])(const float *q, uint32_t n_queries, uint32_t head_size,
                                const void *k, const void *v, uint32_t n, size_t kv_stride,
                                float *max, float *sum, float *acc);
+
+    /* y = softplus(x + bias), y = exp(a * b): kernels/softplus.h, kernels/exp.h. y may be x or a.
+     */
+    void (*softplus)(const float *x, const float *bias, uint32_t n, float *y);
+    void (*exp_mul)(const float *a, const float *b, uint32_t n, float *y);
+
+    /* z = bias, then z = fma(weight[k], input[k], z) from the oldest input on; y = z / (1 +
+     * exp(-z)). */
+    void (*ssm_conv)(const struct SsmConv *conv);
+
+    /* Row by row, per channel: u = delta * x; y = d * x; then for all n in order
+     *   h[n] = fma(u, b[n], decay * h[n]) with decay = exp(delta * A[n]), or a row's scalar
+     *   y = fma(h[n], c[n], y) */
+    void (*ssm_scan[N_SSM_SCAN_KINDS])(const struct SsmScan *scan);
 };
 
 /* The best tier that this CPU has and that the environment variable RYZEN_LLM_CPU (c, avx2, avx512:

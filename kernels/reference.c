@@ -1,6 +1,6 @@
 /*
  * The C tier: what every other tier must reproduce to the bit. This file has the kernels over plain
- * vectors; reference-quantize.c, reference-matmul.c and reference-attend.c have the rest.
+ * vectors; reference-quantize.c, -matmul.c, -attend.c and -ssm.c have the rest.
  *
  * fmaf() and no other spelling of a fused multiply-add: the build turns contraction off, so that
  * a * b + c is two roundings in every tier.
@@ -75,4 +75,8 @@ const struct Kernels kernels_c = {
     .f32_to_f16 = f32_to_f16,
     .f16_to_f32 = f16_to_f32,
     .attend = {[KV_F16] = c_attend_f16, [KV_F32] = c_attend_f32},
+    .softplus = c_softplus,
+    .exp_mul = c_exp_mul,
+    .ssm_conv = c_ssm_conv,
+    .ssm_scan = {[SSM_SCAN_CHANNELS] = c_ssm_scan_channels, [SSM_SCAN_HEAD] = c_ssm_scan_head},
 };

@@ -22,6 +22,11 @@ void c_attend_f16(const float *q, uint32_t n_queries, uint32_t head_size, const 
                   const void *v, uint32_t n, size_t kv_stride, float *max, float *sum, float *acc);
 void c_attend_f32(const float *q, uint32_t n_queries, uint32_t head_size, const void *k,
                   const void *v, uint32_t n, size_t kv_stride, float *max, float *sum, float *acc);
+void c_softplus(const float *x, const float *bias, uint32_t n, float *y);
+void c_exp_mul(const float *a, const float *b, uint32_t n, float *y);
+void c_ssm_conv(const struct SsmConv *conv);
+void c_ssm_scan_channels(const struct SsmScan *scan);
+void c_ssm_scan_head(const struct SsmScan *scan);
 
 /* The reduction that every float kernel of 16 lanes ends with. */
 static inline float c_tree(const float lanes[16]) {

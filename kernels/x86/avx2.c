@@ -2,6 +2,7 @@
 #include "kernels/x86/lanes-avx2.h"
 /* in the words of the above */
 #include "kernels/x86/attend.h"
+#include "kernels/x86/ssm.h"
 #include "kernels/x86/vectors.h"
 
 const struct Kernels kernels_avx2 = {
@@ -23,4 +24,8 @@ const struct Kernels kernels_avx2 = {
     .f32_to_f16 = f32_to_f16,
     .f16_to_f32 = f16_to_f32,
     .attend = {[KV_F16] = attend_f16, [KV_F32] = attend_f32},
+    .softplus = softplus,
+    .exp_mul = exp_mul,
+    .ssm_conv = ssm_conv,
+    .ssm_scan = {[SSM_SCAN_CHANNELS] = ssm_scan_channels, [SSM_SCAN_HEAD] = ssm_scan_head},
 };

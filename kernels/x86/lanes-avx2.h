@@ -194,6 +194,9 @@ ALWAYS_INLINE int32_t lanes_to_i8(Lanes a, int8_t *q) {
     return _mm_cvtsi128_si32(_mm_hadd_epi32(of_4, of_4));
 }
 
+/* Lanes of state that a scan keeps in registers. */
+#define LANES_STATES 4u
+
 /* How many sums lanes_trees() makes in one go. */
 #define LANES_TREES 4u
 

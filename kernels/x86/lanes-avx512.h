@@ -145,6 +145,9 @@ ALWAYS_INLINE int32_t lanes_to_i8(Lanes a, int8_t *q) {
     return _mm512_reduce_add_epi32(rounded);
 }
 
+/* Lanes of state that a scan keeps in registers. */
+#define LANES_STATES 16u
+
 /* How many sums lanes_trees() makes in one go. */
 #define LANES_TREES 16u
 

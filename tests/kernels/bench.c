@@ -1,6 +1,7 @@
 /* How fast the kernels are. */
 #include "tests/kernels/check.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,52 @@ static void run_attend(const struct Kernels *tier, const struct Bench *bench) {
         tier->attend[bench->layout](a, bench->vectors, 128, k, k + size, 64, 128, max, sum, y);
 }
 
+/* `rows` rows of `columns` channels; `vectors` states each. Inputs of all kinds come from `a`. */
+static float *state;
+
+static void prepare_ssm(const struct Bench *bench) {
+    size_t n = (size_t)bench->rows * bench->columns;
+    size_t n_state = (size_t)bench->columns * bench->vectors;
+    a = guarded_aligned(SLOT_A, n * sizeof *a);
+    b = guarded_aligned(SLOT_B, n_state * sizeof *b);
+    y = guarded_aligned(SLOT_C, n * sizeof *y);
+    state = guarded_aligned(SLOT_D, n_state * sizeof *state);
+    fill_floats(FILL_RANDOM, a, n);
+    fill_floats(FILL_RANDOM, state, n_state);
+    for (size_t i = 0; i < n; i++) a[i] = fabsf(a[i]);
+    for (size_t i = 0; i < n_state; i++) b[i] = -fabsf(state[i]);
+}
+
+static void run_softplus(const struct Kernels *tier, const struct Bench *bench) {
+    tier->softplus(a, b, bench->columns, y);
+}
+
+static void run_exp_mul(const struct Kernels *tier, const struct Bench *bench) {
+    tier->exp_mul(a, b, bench->columns, y);
+}
+
+static void run_ssm_conv(const struct Kernels *tier, const struct Bench *bench) {
+    const uint32_t n = bench->columns;
+    tier->ssm_conv(
+        &(const struct SsmConv){bench->rows, n, bench->vectors, n, b, a, state, a, y, n, n});
+}
+
+/* Of Mamba-2: heads of 64 channels. */
+static void run_ssm_scan(const struct Kernels *tier, const struct Bench *bench) {
+    const uint32_t n = bench->columns, size = bench->layout == SSM_SCAN_HEAD ? 64 : n;
+    for (uint32_t at = 0; at < n; at += size)
+        tier->ssm_scan[bench->layout](
+            &(const struct SsmScan){bench->rows, size, bench->vectors, a + at, a + at,
+                                    bench->layout == SSM_SCAN_HEAD ? a : b, a, a, a,
+                                    state + (size_t)at * bench->vectors, y + at, n, n, n, n});
+}
+
+#define SSM(name, run, option, n_rows, n_channels, n_state, operations)                            \
+    {                                                                                              \
+        name, prepare_ssm, run, option, n_rows, n_channels, n_state,                               \
+            (double)(n_rows) * (n_channels)*8,                                                     \
+            (double)(n_rows) * (n_channels) * (n_state) * (operations)                             \
+    }
 #define MATMUL(name, layout, bits, rows, columns, vectors)                                         \
     {                                                                                              \
         name, prepare_matmul, run_matmul, layout, rows, columns, vectors,                          \
@@ -157,6 +204,13 @@ static const struct Bench benches[] = {
     ATTEND("attend[F16] 4096 positions x4", KV_F16, 2, 64, 4),
     ATTEND("attend[F32] 4096 positions x1", KV_F32, 4, 64, 1),
     ATTEND("attend[F32] 4096 positions x4", KV_F32, 4, 64, 4),
+    SSM("softplus 5120", run_softplus, 0, 1, 5120, 1, 20),
+    SSM("exp_mul 5120", run_exp_mul, 0, 1, 5120, 1, 14),
+    SSM("ssm_conv 64x5120 x4", run_ssm_conv, 0, 64, 5120, 4, 2),
+    SSM("ssm_scan[CHANNELS] 1x5120 x16", run_ssm_scan, SSM_SCAN_CHANNELS, 1, 5120, 16, 19),
+    SSM("ssm_scan[CHANNELS] 64x5120 x16", run_ssm_scan, SSM_SCAN_CHANNELS, 64, 5120, 16, 19),
+    SSM("ssm_scan[HEAD] 1x5120 x128", run_ssm_scan, SSM_SCAN_HEAD, 1, 5120, 128, 5),
+    SSM("ssm_scan[HEAD] 64x5120 x128", run_ssm_scan, SSM_SCAN_HEAD, 64, 5120, 128, 5),
 };
 
 static double now(void) {

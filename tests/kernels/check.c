@@ -77,6 +77,11 @@ static const struct TestCase kernels[] = {
     {"f16_to_f32", check_f16_to_f32},
     {"attend[F16]", check_attend_f16},
     {"attend[F32]", check_attend_f32},
+    {"softplus", check_softplus},
+    {"exp_mul", check_exp_mul},
+    {"ssm_conv", check_ssm_conv},
+    {"ssm_scan[CHANNELS]", check_ssm_scan_channels},
+    {"ssm_scan[HEAD]", check_ssm_scan_head},
     /* and what they rest on */
     {"exp", check_exp},
     {"packing", check_packing},

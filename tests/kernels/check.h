@@ -36,5 +36,12 @@ void check_packing(void);
 void check_attend_f16(void);
 void check_attend_f32(void);
 
+/* check-ssm.c */
+void check_softplus(void);
+void check_exp_mul(void);
+void check_ssm_conv(void);
+void check_ssm_scan_channels(void);
+void check_ssm_scan_head(void);
+
 /* bench.c: times the kernels whose name contains `name` (all if NULL). */
 int bench(const char *name);

@@ -19,6 +19,11 @@ enum Slot {
     SLOT_D,
     SLOT_E,
     SLOT_F,
+    SLOT_G,
+    SLOT_H,
+    SLOT_I,
+    SLOT_J,
+    SLOT_K,
     N_SLOTS,
 };
 
