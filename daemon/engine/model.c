@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/limits.h"
+
 struct Key {
     char text[128];
 };
@@ -63,5 +65,15 @@ int model_string(const struct ModelFile *file, const char *name, char *ret, size
     if (string.size >= size) return reason_set(why, EBADMSG, "%s is too long", key.text);
     memcpy(ret, string.data, string.size);
     ret[string.size] = '\0';
+    return 0;
+}
+
+int model_vocabulary(const struct ModelFile *file, uint32_t *ret, Reason *why) {
+    uint64_t n = weights_n_rows(file->weights, "token_embd.weight");
+    if (n == 0) return reason_set(why, EBADMSG, "the tensor token_embd.weight is missing");
+    if (n > TOKENIZER_MAX_TOKENS)
+        return reason_set(why, EFBIG, "the embedding has %llu tokens, the limit is %u",
+                          (unsigned long long)n, TOKENIZER_MAX_TOKENS);
+    *ret = (uint32_t)n;
     return 0;
 }

@@ -36,3 +36,5 @@ int model_string(const struct ModelFile *file, const char *name, char *ret, size
                  Reason *why);
 /* Turns GGUF_ABSENT into -EBADMSG with a reason that names the key. */
 int model_require(const struct ModelFile *file, int r, const char *name, Reason *why);
+/* How many tokens the model computes logits of: the rows of token_embd.weight. */
+int model_vocabulary(const struct ModelFile *file, uint32_t *ret, Reason *why);

@@ -135,16 +135,6 @@ static int read_attention(const struct ModelFile *file, struct Transformer *t, R
     return 0;
 }
 
-static int read_vocabulary(const struct ModelFile *file, struct Transformer *t, Reason *why) {
-    uint64_t n = weights_n_rows(file->weights, "token_embd.weight");
-    if (n == 0) return reason_set(why, EBADMSG, "the tensor token_embd.weight is missing");
-    if (n > TOKENIZER_MAX_TOKENS)
-        return reason_set(why, EFBIG, "the embedding has %llu tokens, the limit is %u",
-                          (unsigned long long)n, TOKENIZER_MAX_TOKENS);
-    t->n_vocab = (uint32_t)n;
-    return 0;
-}
-
 static int read_hyper_parameters(const struct ModelFile *file, struct Transformer *t, Reason *why) {
     t->variant = find_variant(file->architecture);
     int r = read_numbers(file, t, why);
@@ -152,7 +142,7 @@ static int read_hyper_parameters(const struct ModelFile *file, struct Transforme
     if (r == 0) r = read_rope(file, t, why);
     if (r == 0) r = read_attention(file, t, why);
     if (r == 0) r = read_activation(file, t, why);
-    if (r == 0) r = read_vocabulary(file, t, why);
+    if (r == 0) r = model_vocabulary(file, &t->n_vocab, why);
     return r;
 }
 
