@@ -157,6 +157,21 @@ struct SsmScan {
     size_t x_stride, delta_stride, bc_stride, y_stride;
 };
 
+/* The decay of RWKV-7 is exp(-RWKV7_DECAY * sigmoid(x)): e^-0.5 as the models were trained with. */
+#define RWKV7_DECAY 0.606531f
+
+/* One head's recurrence over the rows of a span. What has a row a token is [n_rows] rows of
+ * head_size floats, `stride` floats apart. */
+struct Wkv {
+    uint32_t n_rows, head_size; /* head_size: a multiple of 8 */
+    size_t stride;
+    const float *r, *w, *k, *v; /* receptance, decay, key, value of each row */
+    const float *u;             /* RWKV-6: [head_size] bonus of the present key */
+    const float *kk, *b;        /* RWKV-7: removal key of each row, and that times its rate */
+    float *state;               /* [head_size keys][head_size values], read and written */
+    float *y;                   /* of each row; overlaps nothing */
+};
+
 struct Kernels {
     const char *tier; /* "c", "avx2", "avx512" */
 
@@ -234,6 +249,50 @@ struct Kernels {
      *   h[n] = fma(u, b[n], decay * h[n]) with decay = exp(delta * A[n]), or a row's scalar
      *   y = fma(h[n], c[n], y) */
     void (*ssm_scan[N_SSM_SCAN_KINDS])(const struct SsmScan *scan);
+
+    /* ---- RWKV ---- */
+
+    /* y = (x - mean) / sqrt(variance + eps) * w + b, the variance being biased. May be in place.
+     * mean = sum / n; variance = sum of d^2 by fma / n with d = x - mean; both sums in the lanes
+     * and the tree of rms_norm; y = fma(d * r, w, b) with r = 1 / sqrtf(variance + eps). */
+    void (*layer_norm)(const float *x, const float *w, const float *b, uint32_t n, float eps,
+                       float *y);
+
+    /* y = fma(b - a, t, a): from a to b by t. y may be any of them. */
+    void (*lerp)(const float *a, const float *b, const float *t, uint32_t n, float *y);
+
+    /* Each value for itself, may be in place, with the exp of kernels/exp.h:
+     * sigmoid = 1 / (1 + exp(-x)); sigmoid_mul = sigmoid(gate) * up; tanh: kernels/tanh.h;
+     * relu2 = max(x, 0)^2; rwkv6_decay = exp(-exp(x));
+     * rwkv7_decay = exp(sigmoid(x) * -RWKV7_DECAY) */
+    void (*sigmoid)(const float *x, uint32_t n, float *y);
+    void (*sigmoid_mul)(const float *gate, const float *up, uint32_t n, float *y);
+    void (*tanh)(const float *x, uint32_t n, float *y);
+    void (*relu2)(const float *x, uint32_t n, float *y);
+    void (*rwkv6_decay)(const float *x, uint32_t n, float *y);
+    void (*rwkv7_decay)(const float *x, uint32_t n, float *y);
+
+    /* RWKV-6's recurrence, row after row; for each value j, over the keys i in order (y from 0):
+     *   kv = k[i] * v[j];  y[j] = fma(r[i], fma(u[i], kv, state[i][j]), y[j])
+     *   state[i][j] = fma(w[i], state[i][j], kv) */
+    void (*rwkv6_wkv)(const struct Wkv *wkv);
+
+    /* RWKV-7's keys of a token, all arrays [n_heads][head_size]:
+     *   kk = k * k_k, then times 1 / max(sqrtf(sum of kk^2 in a head), 1e-12), the sum in the lanes
+     *   and the tree of rms_norm;  b = kk * a;  k *= fma(a - 1, k_a, 1) */
+    void (*rwkv7_keys)(const float *a, const float *k_k, const float *k_a, uint32_t n_heads,
+                       uint32_t head_size, float *k, float *kk, float *b);
+
+    /* RWKV-7's recurrence, row after row; for each value i, over the keys j in order (sums from 0):
+     *   removed = fma(state[j][i], kk[j], removed), for all j first
+     *   state[j][i] = fma(v[i], k[j], fma(-removed, b[j], state[j][i] * w[j]))
+     *   y[i] = fma(state[j][i], r[j], y[i]) */
+    void (*rwkv7_wkv)(const struct Wkv *wkv);
+
+    /* RWKV-7's bonus of a token: per head y = fma(s, v, y) with s = sum of fma(r * k, r_k, s) in
+     * the lanes and the tree of rms_norm. All arrays [n_heads][head_size]. */
+    void (*rwkv7_bonus)(const float *r, const float *k, const float *r_k, const float *v,
+                        uint32_t n_heads, uint32_t head_size, float *y);
 };
 
 /* The best tier that this CPU has and that the environment variable RYZEN_LLM_CPU (c, avx2, avx512:

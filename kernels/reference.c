@@ -1,6 +1,6 @@
 /*
  * The C tier: what every other tier must reproduce to the bit. This file has the kernels over plain
- * vectors; reference-quantize.c, -matmul.c, -attend.c and -ssm.c have the rest.
+ * vectors; the other reference-*.c have the rest.
  *
  * fmaf() and no other spelling of a fused multiply-add: the build turns contraction off, so that
  * a * b + c is two roundings in every tier.
@@ -79,4 +79,16 @@ const struct Kernels kernels_c = {
     .exp_mul = c_exp_mul,
     .ssm_conv = c_ssm_conv,
     .ssm_scan = {[SSM_SCAN_CHANNELS] = c_ssm_scan_channels, [SSM_SCAN_HEAD] = c_ssm_scan_head},
+    .layer_norm = c_layer_norm,
+    .lerp = c_lerp,
+    .sigmoid = c_sigmoid,
+    .sigmoid_mul = c_sigmoid_mul,
+    .tanh = c_tanh,
+    .relu2 = c_relu2,
+    .rwkv6_decay = c_rwkv6_decay,
+    .rwkv7_decay = c_rwkv7_decay,
+    .rwkv6_wkv = c_rwkv6_wkv,
+    .rwkv7_keys = c_rwkv7_keys,
+    .rwkv7_wkv = c_rwkv7_wkv,
+    .rwkv7_bonus = c_rwkv7_bonus,
 };

@@ -28,6 +28,21 @@ void c_ssm_conv(const struct SsmConv *conv);
 void c_ssm_scan_channels(const struct SsmScan *scan);
 void c_ssm_scan_head(const struct SsmScan *scan);
 
+void c_layer_norm(const float *x, const float *w, const float *b, uint32_t n, float eps, float *y);
+void c_lerp(const float *a, const float *b, const float *t, uint32_t n, float *y);
+void c_sigmoid(const float *x, uint32_t n, float *y);
+void c_sigmoid_mul(const float *gate, const float *up, uint32_t n, float *y);
+void c_tanh(const float *x, uint32_t n, float *y);
+void c_relu2(const float *x, uint32_t n, float *y);
+void c_rwkv6_decay(const float *x, uint32_t n, float *y);
+void c_rwkv6_wkv(const struct Wkv *wkv);
+void c_rwkv7_decay(const float *x, uint32_t n, float *y);
+void c_rwkv7_keys(const float *a, const float *k_k, const float *k_a, uint32_t n_heads,
+                  uint32_t head_size, float *k, float *kk, float *b);
+void c_rwkv7_wkv(const struct Wkv *wkv);
+void c_rwkv7_bonus(const float *r, const float *k, const float *r_k, const float *v,
+                   uint32_t n_heads, uint32_t head_size, float *y);
+
 /* The reduction that every float kernel of 16 lanes ends with. */
 static inline float c_tree(const float lanes[16]) {
     float t[16];

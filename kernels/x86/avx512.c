@@ -2,6 +2,7 @@
 #include "kernels/x86/lanes-avx512.h"
 /* in the words of the above */
 #include "kernels/x86/attend.h"
+#include "kernels/x86/rwkv.h"
 #include "kernels/x86/ssm.h"
 #include "kernels/x86/vectors.h"
 
@@ -28,4 +29,16 @@ const struct Kernels kernels_avx512 = {
     .exp_mul = exp_mul,
     .ssm_conv = ssm_conv,
     .ssm_scan = {[SSM_SCAN_CHANNELS] = ssm_scan_channels, [SSM_SCAN_HEAD] = ssm_scan_head},
+    .layer_norm = layer_norm,
+    .lerp = lerp,
+    .sigmoid = sigmoid,
+    .sigmoid_mul = sigmoid_mul,
+    .tanh = tanh_all,
+    .relu2 = relu2,
+    .rwkv6_decay = rwkv6_decay,
+    .rwkv7_decay = rwkv7_decay,
+    .rwkv6_wkv = rwkv6_wkv,
+    .rwkv7_keys = rwkv7_keys,
+    .rwkv7_wkv = rwkv7_wkv,
+    .rwkv7_bonus = rwkv7_bonus,
 };

@@ -10,13 +10,6 @@
 #include "kernels/softplus.h"
 #include "kernels/x86/vectors.h"
 
-ALWAYS_INLINE void store_up_to_16(float *y, uint32_t n, Lanes a) {
-    if (n < 16)
-        lanes_store_first(y, n, a);
-    else
-        lanes_store(y, a);
-}
-
 ALWAYS_INLINE Lanes softplus_lanes(Lanes x, Lanes bias) {
     Lanes z = lanes_add(x, bias);
     Lanes e = lanes_exp(lanes_negate(lanes_abs(z)));

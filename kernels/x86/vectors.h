@@ -26,6 +26,13 @@ ALWAYS_INLINE Lanes load_up_to_16(const float *x, uint32_t n) {
     return n < 16 ? lanes_load_first(x, n) : lanes_load(x);
 }
 
+ALWAYS_INLINE void store_up_to_16(float *y, uint32_t n, Lanes a) {
+    if (n < 16)
+        lanes_store_first(y, n, a);
+    else
+        lanes_store(y, a);
+}
+
 static float largest(const float *x, uint32_t n) {
     Lanes max = lanes_set(0);
     for (uint32_t i = 0; i < n; i += 16)

@@ -158,6 +158,48 @@ static void run_ssm_scan(const struct Kernels *tier, const struct Bench *bench) 
             (double)(n_rows) * (n_channels)*8,                                                     \
             (double)(n_rows) * (n_channels) * (n_state) * (operations)                             \
     }
+static void run_layer_norm(const struct Kernels *tier, const struct Bench *bench) {
+    tier->layer_norm(a, b, b, bench->columns, 1e-5f, y);
+}
+
+static void run_lerp(const struct Kernels *tier, const struct Bench *bench) {
+    tier->lerp(a, b, b, bench->columns, y);
+}
+
+static void run_tanh(const struct Kernels *tier, const struct Bench *bench) {
+    tier->tanh(a, bench->columns, y);
+}
+
+static void run_sigmoid(const struct Kernels *tier, const struct Bench *bench) {
+    tier->sigmoid(a, bench->columns, y);
+}
+
+static void run_rwkv7_decay(const struct Kernels *tier, const struct Bench *bench) {
+    tier->rwkv7_decay(a, bench->columns, y);
+}
+
+/* `vectors` rows of `rows` heads of 64. */
+static void prepare_wkv(const struct Bench *bench) {
+    prepare_vectors(bench);
+    cache = guarded_aligned(SLOT_D, (size_t)bench->rows * 64 * 64 * sizeof(float));
+    fill_floats(FILL_RANDOM, cache, (size_t)bench->rows * 64 * 64);
+}
+
+static void run_wkv(const struct Kernels *tier, const struct Bench *bench) {
+    const float *decay = a; /* below 1, so that the state stays finite */
+    for (uint32_t head = 0; head < bench->rows; head++) {
+        struct Wkv wkv = {bench->vectors, 64, 64 * bench->rows, b, decay, b, b, b, decay, b};
+        wkv.state = (float *)cache + (size_t)head * 64 * 64;
+        wkv.y = y + (size_t)head * 64;
+        (bench->layout == 7 ? tier->rwkv7_wkv : tier->rwkv6_wkv)(&wkv);
+    }
+}
+
+static void run_rwkv7_keys(const struct Kernels *tier, const struct Bench *bench) {
+    float *kk = cache;
+    tier->rwkv7_keys(a, b, b, bench->columns / 64, 64, y, kk, kk + bench->columns);
+}
+
 #define MATMUL(name, layout, bits, rows, columns, vectors)                                         \
     {                                                                                              \
         name, prepare_matmul, run_matmul, layout, rows, columns, vectors,                          \
@@ -172,6 +214,12 @@ static void run_ssm_scan(const struct Kernels *tier, const struct Bench *bench) 
     {                                                                                              \
         name, prepare_attend, run_attend, type, n_pages, (n_queries)*128, n_queries,               \
             (n_pages)*64 * 128 * 2.0 * (size), (n_pages)*64 * 128 * 4.0 * (n_queries)              \
+    }
+
+#define WKV(name, version, n_heads, n_rows)                                                        \
+    {                                                                                              \
+        name, prepare_wkv, run_wkv, version, n_heads, (n_heads)*64 * (n_rows), n_rows,             \
+            (double)(n_heads) * (n_rows)*64 * 64 * 8, (double)(n_heads) * (n_rows)*64 * 64 * 9     \
     }
 
 /* The first one comes from memory; those of 4096 x 4096 fit into a large L3 cache. */
@@ -211,6 +259,16 @@ static const struct Bench benches[] = {
     SSM("ssm_scan[CHANNELS] 64x5120 x16", run_ssm_scan, SSM_SCAN_CHANNELS, 64, 5120, 16, 19),
     SSM("ssm_scan[HEAD] 1x5120 x128", run_ssm_scan, SSM_SCAN_HEAD, 1, 5120, 128, 5),
     SSM("ssm_scan[HEAD] 64x5120 x128", run_ssm_scan, SSM_SCAN_HEAD, 64, 5120, 128, 5),
+    VECTOR("layer_norm 4096", run_layer_norm, 0, 4096, 16, 6),
+    VECTOR("lerp 4096", run_lerp, 0, 4096, 16, 3),
+    VECTOR("tanh 4096", run_tanh, 0, 4096, 8, 15),
+    VECTOR("sigmoid 4096", run_sigmoid, 0, 4096, 8, 12),
+    VECTOR("rwkv7_decay 4096", run_rwkv7_decay, 0, 4096, 8, 24),
+    {"rwkv7_keys 64x64", prepare_wkv, run_rwkv7_keys, 7, 64, 4096, 1, 4096.0 * 28, 4096.0 * 8},
+    WKV("rwkv6_wkv 40x64 x1", 6, 40, 1),
+    WKV("rwkv6_wkv 40x64 x64", 6, 40, 64),
+    WKV("rwkv7_wkv 40x64 x1", 7, 40, 1),
+    WKV("rwkv7_wkv 40x64 x64", 7, 40, 64),
 };
 
 static double now(void) {

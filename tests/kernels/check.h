@@ -42,6 +42,19 @@ void check_exp_mul(void);
 void check_ssm_conv(void);
 void check_ssm_scan_channels(void);
 void check_ssm_scan_head(void);
+/* check-rwkv.c */
+void check_layer_norm(void);
+void check_lerp(void);
+void check_sigmoid(void);
+void check_sigmoid_mul(void);
+void check_tanh(void);
+void check_relu2(void);
+void check_rwkv6_decay(void);
+void check_rwkv7_decay(void);
+void check_rwkv6_wkv(void);
+void check_rwkv7_keys(void);
+void check_rwkv7_wkv(void);
+void check_rwkv7_bonus(void);
 
 /* bench.c: times the kernels whose name contains `name` (all if NULL). */
 int bench(const char *name);
