@@ -6,9 +6,13 @@ static const struct {
     const char *name;
     const struct Family *family;
 } architectures[] = {
-    {"bitnet", &family_transformer},       {"bitnet-25", &family_transformer},
-    {"bitnet-b1.58", &family_transformer}, {"fake", &family_fake},
+    {"bitnet", &family_transformer},
+    {"bitnet-25", &family_transformer},
+    {"bitnet-b1.58", &family_transformer},
+    {"fake", &family_fake},
     {"llama", &family_transformer},
+    {"mamba", &family_mamba},
+    {"mamba2", &family_mamba},
 };
 
 const char *architecture_name(unsigned i) {

@@ -54,4 +54,5 @@ const struct Family *family_find(const char *architecture);
 const char *architecture_name(unsigned i);
 
 extern const struct Family family_fake;
+extern const struct Family family_mamba;
 extern const struct Family family_transformer;

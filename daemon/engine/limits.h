@@ -66,6 +66,12 @@
  * them stays below this: small models gain exactness for memory that nobody misses. For larger ones
  * the cache is what limits how many sequences fit, and reading it what limits a step. */
 #define MODEL_MAX_F32_KV (64ULL << 20)
+/* States a channel and taps of the convolution of a state-space model; real ones have 16 to 256 and
+ * 4. */
+#define SSM_MAX_STATE 65536
+#define SSM_MAX_TAPS 1024
+/* Floats of one sequence's state; Mamba-Codestral 7B has 69 millions. */
+#define SSM_MAX_FLOATS (1ULL << 30)
 /* Two requests (a matrix and its scale) for each of the tensors that a layer can have. */
 #define MODEL_MAX_WEIGHTS (MODEL_MAX_LAYERS * 40)
 

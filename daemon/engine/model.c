@@ -56,6 +56,10 @@ int model_f32(const struct ModelFile *file, const char *name, float *ret, Reason
     return gguf_get_f32(file->gguf, key_of(file, name).text, ret, why);
 }
 
+int model_bool(const struct ModelFile *file, const char *name, bool *ret, Reason *why) {
+    return gguf_get_bool(file->gguf, key_of(file, name).text, ret, why);
+}
+
 int model_string(const struct ModelFile *file, const char *name, char *ret, size_t size,
                  Reason *why) {
     struct Key key = key_of(file, name);

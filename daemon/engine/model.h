@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "engine/gguf.h"
@@ -31,6 +32,7 @@ struct ModelShape {
 int model_u32(const struct ModelFile *file, const char *name, uint32_t min, uint32_t max,
               uint32_t *ret, Reason *why);
 int model_f32(const struct ModelFile *file, const char *name, float *ret, Reason *why);
+int model_bool(const struct ModelFile *file, const char *name, bool *ret, Reason *why);
 /* -EBADMSG when the string is longer than size - 1. */
 int model_string(const struct ModelFile *file, const char *name, char *ret, size_t size,
                  Reason *why);

@@ -2,6 +2,7 @@
 from dataclasses import dataclass, field
 from types import ModuleType
 
+import mamba
 import transformer
 
 EXACT = 2e-4  # what sums of floats leave of logits of some units
@@ -37,4 +38,24 @@ CASES = [
     Case("bitnet in TQ1_0", transformer, {"architecture": "bitnet-b1.58", "n_embd": 256, "n_ff": 512, "key_size": 64},
          ROUNDED, "TQ1_0", {"token_embd": "F16"}),
     Case("bitnet of odd sizes", transformer, {"architecture": "bitnet-25", "key_size": 24}, ROUNDED, "F16"),
+    Case("mamba", mamba, {"C": 24, "Di": 48, "N": 16, "K": 4, "R": 2}, EXACT, matters=("ssm_d",)),
+    Case("mamba of odd sizes", mamba, {"C": 37, "Di": 61, "N": 5, "K": 3, "R": 7, "tied": False}, EXACT, seed=2,
+         matters=("output.weight",)),
+    Case("mamba, one tap", mamba, {"C": 16, "Di": 7, "N": 33, "K": 1, "R": 1}, EXACT, seed=3),
+    Case("mamba, six taps", mamba, {"C": 40, "Di": 17, "N": 1, "K": 6, "R": 19}, EXACT, "F16", seed=4),
+    Case("falcon-mamba", mamba, {"C": 32, "Di": 64, "N": 16, "K": 4, "R": 6, "norms": True, "tied": False}, EXACT,
+         seed=5, matters=("ssm.dt_b_c_rms",)),
+    Case("falcon-mamba in BF16", mamba, {"C": 29, "Di": 83, "N": 21, "K": 4, "R": 3, "norms": True}, EXACT, "BF16",
+         seed=6, matters=("ssm.dt_b_c_rms",)),
+    Case("mamba in Q8_0", mamba, {"C": 64, "Di": 96, "N": 16, "K": 4, "R": 32}, ROUNDED, "Q8_0", seed=7),
+    Case("mamba2", mamba, {"architecture": "mamba2", "C": 32, "H": 4, "P": 16, "G": 1, "N": 32, "K": 4}, EXACT,
+         seed=8, matters=("ssm_d",)),
+    Case("mamba2, groups", mamba, {"architecture": "mamba2", "C": 45, "H": 6, "P": 24, "G": 3, "N": 20, "K": 4,
+                                   "tied": False}, EXACT, "F16", seed=9, matters=("output.weight",)),
+    Case("mamba2 of odd sizes", mamba, {"architecture": "mamba2", "C": 19, "H": 5, "P": 7, "G": 5, "N": 3, "K": 2}, EXACT,
+         seed=10),
+    Case("mamba2, one tap", mamba, {"architecture": "mamba2", "C": 26, "H": 3, "P": 33, "G": 1, "N": 129, "K": 1}, EXACT,
+         "BF16", seed=11),
+    Case("mamba2 in Q8_0", mamba, {"architecture": "mamba2", "C": 64, "H": 6, "P": 32, "G": 2, "N": 64, "K": 4}, ROUNDED,
+         "Q8_0", seed=12),
 ]
