@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "client/arguments.h"
+#include "client/export.h"
 #include "client/failure.h"
 #include "client/interrupt.h"
 #include "client/model.h"
@@ -47,6 +48,7 @@ struct Run {
 
 struct Bench {
     char *model_name;
+    char *shape, *weights, *export_path;
     int n_prompt_tokens, n_tokens, n_repeats, n_parallel;
     gboolean json;
     Model model;
@@ -89,6 +91,9 @@ static void bench_done(Bench *bench) {
     model_done(&bench->model);
     connection_close(bench->connection);
     g_free(bench->model_name);
+    g_free(bench->shape);
+    g_free(bench->weights);
+    g_free(bench->export_path);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Bench, bench_done)
 
@@ -265,6 +270,9 @@ static void bench_table(Bench *bench) {
 }
 
 static int bench_check(const Bench *bench, const struct Verb *verb) {
+    const bool lists = bench->shape && g_str_equal(bench->shape, "list");
+    if (!bench->export_path != !bench->shape && !lists)
+        return failure_usage(verb, _("--export and --shape go together."));
     if (bench->n_prompt_tokens < 1 || bench->n_tokens < 2 || bench->n_repeats < 1)
         return failure_usage(verb, _("--prompt-tokens and --repeat are at least 1, --tokens 2."));
     if (bench->n_parallel < 1 || bench->n_parallel > CONCURRENCY_MAX)
@@ -284,6 +292,12 @@ static int bench_parse(Bench *bench, const struct Verb *verb, int argc, char **a
          N_("Rounds that are counted, after one that is not (5)"), N_("N")},
         {"concurrency", 'c', 0, G_OPTION_ARG_INT, &bench->n_parallel,
          N_("Requests at the same time (1)"), N_("N")},
+        {"export", 0, 0, G_OPTION_ARG_FILENAME, &bench->export_path,
+         N_("Measure nothing: write a model with random weights"), N_("FILE.gguf")},
+        {"shape", 0, 0, G_OPTION_ARG_FILENAME, &bench->shape,
+         N_("Shape of the model to write (\"list\": name them)"), N_("SHAPE")},
+        {"weights", 0, 0, G_OPTION_ARG_FILENAME, &bench->weights,
+         N_("Tensor type of its matrices, such as TQ2_0 or F16"), N_("TYPE")},
         {"json", 0, 0, G_OPTION_ARG_NONE, &bench->json, N_("Print a JSON object"), NULL},
         {NULL},
     };
@@ -299,6 +313,8 @@ int verb_bench(const struct Verb *verb, int argc, char **argv) {
     bench_init(&bench);
     int code = bench_parse(&bench, verb, argc, argv);
     if (code != ARGUMENTS_READ) return code;
+    if (bench.shape && !bench.export_path) return export_list();
+    if (bench.export_path) return export_model(bench.shape, bench.weights, bench.export_path);
     if (connection_open(&bench.connection) < 0) return EXIT_FAILURE;
     if (model_get(bench.connection, bench.model_name, &bench.model) < 0) return EXIT_FAILURE;
 

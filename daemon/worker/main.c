@@ -1,6 +1,6 @@
 /*
- * ryzen-llm-worker: one loaded model behind one inherited socket, or (--pack) one model file made
- * ready to be loaded.
+ * ryzen-llm-worker: one loaded model behind one inherited socket, or one model file made ready to
+ * be loaded (--pack), or made up (--synthesize).
  */
 #include <errno.h>
 #include <glib.h>
@@ -16,11 +16,13 @@
 #include "worker/limits.h"
 #include "worker/log.h"
 #include "worker/pack.h"
+#include "worker/synthesize.h"
 #include "worker/worker.h"
 
 struct Arguments {
     char *model, *name, *output, *peer_user;
-    int n_threads, n_ctx, idle_sec, max_sequences, queue;
+    char *shape, *weights;
+    int n_layers, n_vocab, n_threads, n_ctx, idle_sec, max_sequences, queue;
     gboolean pack, version;
 };
 
@@ -30,9 +32,10 @@ static int usage_error(const char *message) {
 }
 
 static bool numbers_are_sane(const struct Arguments *arguments) {
-    return arguments->n_threads >= 0 && arguments->n_ctx >= 0 && arguments->idle_sec >= 0 &&
-           arguments->max_sequences >= 1 && arguments->max_sequences <= (int)SEQUENCES_MAX &&
-           arguments->queue >= 0 && arguments->queue <= (int)QUEUE_MAX;
+    return arguments->n_layers >= 0 && arguments->n_vocab >= 0 && arguments->n_threads >= 0 &&
+           arguments->n_ctx >= 0 && arguments->idle_sec >= 0 && arguments->max_sequences >= 1 &&
+           arguments->max_sequences <= (int)SEQUENCES_MAX && arguments->queue >= 0 &&
+           arguments->queue <= (int)QUEUE_MAX;
 }
 
 static bool arguments_parse(int argc, char **argv, struct Arguments *ret) {
@@ -49,7 +52,13 @@ static bool arguments_parse(int argc, char **argv, struct Arguments *ret) {
         {"peer-user", 0, 0, G_OPTION_ARG_STRING, &ret->peer_user,
          "User who may connect, besides root and our own", "USER"},
         {"pack", 0, 0, G_OPTION_ARG_NONE, &ret->pack, "Check a model file and pack it", NULL},
-        {"output", 0, 0, G_OPTION_ARG_FILENAME, &ret->output, "Where --pack writes", "DIRECTORY"},
+        {"output", 0, 0, G_OPTION_ARG_FILENAME, &ret->output,
+         "Directory that --pack, file that --synthesize writes", "PATH"},
+        {"synthesize", 0, 0, G_OPTION_ARG_STRING, &ret->shape,
+         "Write a model with random weights (\"list\": name the shapes)", "SHAPE"},
+        {"weights", 0, 0, G_OPTION_ARG_STRING, &ret->weights, "Its tensor type", "TYPE"},
+        {"layers", 0, 0, G_OPTION_ARG_INT, &ret->n_layers, "Its layers (0: as the shape)", "N"},
+        {"vocabulary", 0, 0, G_OPTION_ARG_INT, &ret->n_vocab, "Its tokens (0: as the shape)", "N"},
         {"version", 0, 0, G_OPTION_ARG_NONE, &ret->version, "Show the version", NULL},
         {NULL},
     };
@@ -116,13 +125,30 @@ static int serve(const struct Arguments *arguments, const char *name) {
     return worker_run(&options);
 }
 
+static int synthesize(const struct Arguments *arguments) {
+    if (g_str_equal(arguments->shape, "list")) {
+        synthesize_list();
+        return EXIT_SUCCESS;
+    }
+    if (!arguments->output) return usage_error("--synthesize needs --output");
+    const struct SynthesizeOptions options = {
+        .shape = arguments->shape,
+        .weights = arguments->weights,
+        .output = arguments->output,
+        .n_layers = (unsigned)arguments->n_layers,
+        .n_vocab = (unsigned)arguments->n_vocab,
+    };
+    return synthesize_run(&options);
+}
+
 static int run(const struct Arguments *arguments) {
     if (arguments->version) {
         g_print("ryzen-llm-worker %s\n", RYZEN_LLM_VERSION);
         return EXIT_SUCCESS;
     }
-    if (!arguments->model) return usage_error("--model is missing");
     if (!numbers_are_sane(arguments)) return usage_error("A number is out of its range");
+    if (arguments->shape) return synthesize(arguments);
+    if (!arguments->model) return usage_error("--model is missing");
 
     g_autofree char *own_name = g_path_get_basename(
         arguments->pack && arguments->output ? arguments->output : arguments->model);
@@ -143,5 +169,7 @@ int main(int argc, char **argv) {
     g_free(arguments.name);
     g_free(arguments.output);
     g_free(arguments.peer_user);
+    g_free(arguments.shape);
+    g_free(arguments.weights);
     return status;
 }

@@ -20,7 +20,7 @@ _ryzen_llm() {
         [chat]="--model --system --verbose $generation"
         [models]="--json --quiet" [show]="--json" [install]="--name --replace" [remove]="" [load]=""
         [unload]="--force" [status]="--json" [help]=""
-        [bench]="--model --prompt-tokens --tokens --repeat --concurrency --json"
+        [bench]="--model --prompt-tokens --tokens --repeat --concurrency --json --shape --export --weights"
     )
     COMPREPLY=()
 
