@@ -31,7 +31,7 @@
 /* Columns that a matrix may have: below this no int32 sum of a kernel can overflow. */
 #define MATRIX_MAX_COLS (1u << 18)
 
-/* Columns of one scale in a MATRIX_I8, as in GGUF's Q8_0. */
+/* Columns of one scale in a MATRIX_I8 or MATRIX_I4, as in GGUF's Q8_0 and Q4_0. */
 #define I8_BLOCK 32u
 
 enum MatrixLayout {
@@ -43,6 +43,10 @@ enum MatrixLayout {
     MATRIX_I8,
     /* per 16 columns: 64 bytes; byte 4r+c, bits 2g..2g+1 = trit+1 of row r, column 4g+c */
     MATRIX_T2,
+    /* per 32 columns: 4 x (16 rows x 4 bytes), then 16 scales, half floats (288 bytes); byte 4r+c
+     * of the g-th: q+8 of row r, column 4g+c in the low nibble, column 16+4g+c in the high one.
+     * GGUF's Q4_0 fits in exactly. */
+    MATRIX_I4,
     N_MATRIX_LAYOUTS,
 };
 
@@ -58,7 +62,7 @@ struct Matrix {
 enum ActivationForm {
     ACTIVATION_F32,      /* floats as they are (MATRIX_F32, MATRIX_F16) */
     ACTIVATION_I8_TOKEN, /* int8 with one scale a vector: BitNet's (MATRIX_T2) */
-    ACTIVATION_I8_BLOCK, /* int8 with one scale per 32 columns (MATRIX_I8) */
+    ACTIVATION_I8_BLOCK, /* int8 with one scale per 32 columns (MATRIX_I8, MATRIX_I4) */
 };
 
 enum ActivationForm matrix_activation_form(enum MatrixLayout layout);
@@ -71,11 +75,16 @@ size_t matrix_size(enum MatrixLayout layout, uint32_t n_rows, uint32_t n_cols);
 /* Pack one tile. The source holds n_rows (1..16) rows, row-major without padding. `dst` has
  * matrix_tile_size() bytes. */
 void matrix_pack_f32(const float *rows, uint32_t n_rows, uint32_t n_cols, void *dst);
-/* Rounds to nearest even. */
-void matrix_pack_f16(const float *rows, uint32_t n_rows, uint32_t n_cols, void *dst);
+/* Of half floats, as they are. */
+void matrix_pack_f16(const uint16_t *rows, uint32_t n_rows, uint32_t n_cols, void *dst);
 /* `scales` is [n_rows][ceil(n_cols / 32)]; weight = q * scale. */
 void matrix_pack_i8(const int8_t *rows, const float *scales, uint32_t n_rows, uint32_t n_cols,
                     void *dst);
+/* As Q4_0 has them: `nibbles` is [n_rows][ceil(n_cols / 32)][16], q + 8 of the first 16 columns of
+ * a block in the low nibbles and of the others in the high ones, 8 behind n_cols; `scales`, half
+ * floats, is [n_rows][ceil(n_cols / 32)]. */
+void matrix_pack_i4(const uint8_t *nibbles, const uint16_t *scales, uint32_t n_rows,
+                    uint32_t n_cols, void *dst);
 /* Each trit is -1, 0 or 1. */
 void matrix_pack_t2(const int8_t *trits, uint32_t n_rows, uint32_t n_cols, void *dst);
 
@@ -193,7 +202,7 @@ struct Kernels {
      * y[v][r] does not depend on the other vectors nor on the tile range. Per row and vector:
      *   F32, F16: four partial sums p[k] (k = column mod 4), each fma(w, x, p) in increasing column
      *             order; y = (p[0] + p[1]) + (p[2] + p[3])
-     *   I8:       per block of 32 an exact int32 dot d_b;
+     *   I8, I4:   per block of 32 an exact int32 dot d_b; of I4, the scale counts as a float;
      *             y = fma((float)d_b, w_scale * x_scale, y) in block order
      *   T2:       exact int32 dot d; y = (float)d * (matrix scale * x scale) */
     void (*matmul[N_MATRIX_LAYOUTS])(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,

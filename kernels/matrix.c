@@ -6,6 +6,9 @@
 
 #include "kernels/f16.h"
 
+/* Bytes of 32 columns in a MATRIX_I4. */
+#define I4_GROUP 288u
+
 /* Where each layout keeps the weight of row r, column c of a tile. */
 
 static size_t float_index(uint32_t r, uint32_t c) {
@@ -18,6 +21,14 @@ static size_t i8_offset(uint32_t r, uint32_t c) {
 
 static size_t i8_scale_offset(uint32_t r, uint32_t block) {
     return (size_t)block * 576 + I8_BLOCK * TILE_ROWS + r * sizeof(float);
+}
+
+static size_t i4_offset(uint32_t r, uint32_t c) {
+    return (size_t)(c / I8_BLOCK) * I4_GROUP + c % 16 / 4 * 64 + r * 4 + c % 4;
+}
+
+static size_t i4_scale_offset(uint32_t r, uint32_t block) {
+    return (size_t)block * I4_GROUP + I8_BLOCK / 2 * TILE_ROWS + r * sizeof(uint16_t);
 }
 
 static size_t t2_offset(uint32_t r, uint32_t c) {
@@ -42,6 +53,13 @@ static float weight_i8(const void *tile, uint32_t r, uint32_t c) {
     return (float)((const int8_t *)tile)[i8_offset(r, c)] * scale;
 }
 
+static float weight_i4(const void *tile, uint32_t r, uint32_t c) {
+    uint16_t scale;
+    memcpy(&scale, (const char *)tile + i4_scale_offset(r, c / I8_BLOCK), sizeof scale);
+    int q = (((const uint8_t *)tile)[i4_offset(r, c)] >> c % I8_BLOCK / 16 * 4 & 15) - 8;
+    return (float)q * f16_decode(scale);
+}
+
 static float weight_t2(const void *tile, uint32_t r, uint32_t c) {
     return (float)((((const uint8_t *)tile)[t2_offset(r, c)] >> t2_shift(c) & 3) - 1);
 }
@@ -55,6 +73,7 @@ static const struct {
     [MATRIX_F32] = {ACTIVATION_F32, 1, 64, weight_f32},
     [MATRIX_F16] = {ACTIVATION_F32, 1, 32, weight_f16},
     [MATRIX_I8] = {ACTIVATION_I8_BLOCK, I8_BLOCK, 576, weight_i8},
+    [MATRIX_I4] = {ACTIVATION_I8_BLOCK, I8_BLOCK, I4_GROUP, weight_i4},
     [MATRIX_T2] = {ACTIVATION_I8_TOKEN, 16, 64, weight_t2},
 };
 
@@ -79,22 +98,39 @@ size_t matrix_size(enum MatrixLayout layout, uint32_t n_rows, uint32_t n_cols) {
     return matrix_n_tiles(n_rows) * matrix_tile_size(layout, n_cols);
 }
 
+/* ---- Packing ---- */
+
+/* Rows are read in pieces of so many columns: what is written for them stays in the cache. */
+#define PIECE 16u
+
 void matrix_pack_f32(const float *rows, uint32_t n_rows, uint32_t n_cols, void *dst) {
     float *tile = dst;
     assert(n_rows <= TILE_ROWS);
-    memset(dst, 0, matrix_tile_size(MATRIX_F32, n_cols));
-    for (uint32_t r = 0; r < n_rows; r++)
-        for (uint32_t c = 0; c < n_cols; c++)
-            tile[float_index(r, c)] = rows[(size_t)r * n_cols + c];
+    if (n_rows < TILE_ROWS) memset(dst, 0, matrix_tile_size(MATRIX_F32, n_cols));
+    for (uint32_t c0 = 0; c0 < n_cols; c0 += PIECE) {
+        uint32_t end = n_cols - c0 < PIECE ? n_cols : c0 + PIECE;
+        for (uint32_t r = 0; r < n_rows; r++)
+            for (uint32_t c = c0; c < end; c++)
+                tile[float_index(r, c)] = rows[(size_t)r * n_cols + c];
+    }
 }
 
-void matrix_pack_f16(const float *rows, uint32_t n_rows, uint32_t n_cols, void *dst) {
+void matrix_pack_f16(const uint16_t *rows, uint32_t n_rows, uint32_t n_cols, void *dst) {
     uint16_t *tile = dst;
     assert(n_rows <= TILE_ROWS);
-    memset(dst, 0, matrix_tile_size(MATRIX_F16, n_cols));
-    for (uint32_t r = 0; r < n_rows; r++)
-        for (uint32_t c = 0; c < n_cols; c++)
-            tile[float_index(r, c)] = f16_encode(rows[(size_t)r * n_cols + c]);
+    if (n_rows < TILE_ROWS) memset(dst, 0, matrix_tile_size(MATRIX_F16, n_cols));
+    for (uint32_t c0 = 0; c0 < n_cols; c0 += PIECE) {
+        uint32_t end = n_cols - c0 < PIECE ? n_cols : c0 + PIECE;
+        for (uint32_t r = 0; r < n_rows; r++)
+            for (uint32_t c = c0; c < end; c++)
+                tile[float_index(r, c)] = rows[(size_t)r * n_cols + c];
+    }
+}
+
+/* Four bytes of a row stay together. */
+static void copy_fours(const void *from, uint32_t n_fours, void *to, uint32_t r) {
+    for (uint32_t i = 0; i < n_fours; i++)
+        memcpy((char *)to + i * 64 + r * 4, (const char *)from + i * 4, 4);
 }
 
 void matrix_pack_i8(const int8_t *rows, const float *scales, uint32_t n_rows, uint32_t n_cols,
@@ -103,26 +139,64 @@ void matrix_pack_i8(const int8_t *rows, const float *scales, uint32_t n_rows, ui
     char *tile = dst;
 
     assert(n_rows <= TILE_ROWS);
-    memset(dst, 0, matrix_tile_size(MATRIX_I8, n_cols));
-    for (uint32_t r = 0; r < n_rows; r++) {
-        for (uint32_t c = 0; c < n_cols; c++) tile[i8_offset(r, c)] = rows[(size_t)r * n_cols + c];
-        for (uint32_t b = 0; b < n_blocks; b++)
+    if (n_rows < TILE_ROWS || n_cols % I8_BLOCK > 0)
+        memset(dst, 0, matrix_tile_size(MATRIX_I8, n_cols));
+    for (uint32_t b = 0; b < n_blocks; b++)
+        for (uint32_t r = 0; r < n_rows; r++) {
+            const int8_t *row = rows + (size_t)r * n_cols;
             memcpy(tile + i8_scale_offset(r, b), &scales[(size_t)r * n_blocks + b], sizeof(float));
+            if (n_cols - b * I8_BLOCK >= I8_BLOCK)
+                copy_fours(row + b * I8_BLOCK, I8_BLOCK / 4, tile + i8_offset(0, b * I8_BLOCK), r);
+            else
+                for (uint32_t c = b * I8_BLOCK; c < n_cols; c++) tile[i8_offset(r, c)] = row[c];
+        }
+}
+
+void matrix_pack_i4(const uint8_t *nibbles, const uint16_t *scales, uint32_t n_rows,
+                    uint32_t n_cols, void *dst) {
+    uint32_t n_blocks = n_cols / I8_BLOCK + (n_cols % I8_BLOCK > 0);
+    char *tile = dst;
+
+    assert(n_rows <= TILE_ROWS);
+    if (n_rows < TILE_ROWS) memset(dst, 0, matrix_tile_size(MATRIX_I4, n_cols));
+    for (uint32_t b = 0; b < n_blocks; b++)
+        for (uint32_t r = 0; r < n_rows; r++) {
+            size_t i = (size_t)r * n_blocks + b;
+            copy_fours(nibbles + i * I8_BLOCK / 2, I8_BLOCK / 8, tile + (size_t)b * I4_GROUP, r);
+            memcpy(tile + i4_scale_offset(r, b), &scales[i], sizeof *scales);
+        }
+}
+
+/* Codes of the trits in four bytes: 0xff, 0, 1 become 0, 1, 2 without a carry between them. */
+static uint32_t four_codes(const int8_t *trits) {
+    uint32_t four;
+    memcpy(&four, trits, sizeof four);
+    return ((four & 0x03030303) + 0x01010101) & 0x03030303;
+}
+
+static void pack_t2_row(const int8_t *trits, uint32_t n_cols, uint8_t *tile, uint32_t r) {
+    uint32_t c = 0;
+    for (; n_cols - c >= 16; c += 16) {
+        uint32_t word = four_codes(trits + c) | four_codes(trits + c + 4) << 2 |
+                        four_codes(trits + c + 8) << 4 | four_codes(trits + c + 12) << 6;
+        memcpy(tile + t2_offset(r, c), &word, sizeof word);
+    }
+    for (; c < n_cols; c++) {
+        uint8_t *byte = &tile[t2_offset(r, c)];
+        unsigned code = (unsigned)(trits[c] + 1), shift = t2_shift(c);
+        *byte = (uint8_t)((*byte & ~(3u << shift)) | code << shift);
     }
 }
 
 void matrix_pack_t2(const int8_t *trits, uint32_t n_rows, uint32_t n_cols, void *dst) {
-    uint8_t *tile = dst;
     assert(n_rows <= TILE_ROWS);
     /* Every field 1: the code of a zero. */
-    memset(dst, 0x55, matrix_tile_size(MATRIX_T2, n_cols));
-    for (uint32_t r = 0; r < n_rows; r++)
-        for (uint32_t c = 0; c < n_cols; c++) {
-            uint8_t *byte = &tile[t2_offset(r, c)];
-            unsigned code = (unsigned)(trits[(size_t)r * n_cols + c] + 1), shift = t2_shift(c);
-            *byte = (uint8_t)((*byte & ~(3u << shift)) | code << shift);
-        }
+    if (n_rows < TILE_ROWS || n_cols % 16 > 0)
+        memset(dst, 0x55, matrix_tile_size(MATRIX_T2, n_cols));
+    for (uint32_t r = 0; r < n_rows; r++) pack_t2_row(trits + (size_t)r * n_cols, n_cols, dst, r);
 }
+
+/* ---- Reading ---- */
 
 void matrix_row(const struct Matrix *matrix, uint32_t row, float *dst) {
     size_t tile_size = matrix_tile_size(matrix->layout, matrix->n_cols);

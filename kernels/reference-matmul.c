@@ -57,6 +57,28 @@ static void tile_i8(const struct Matrix *matrix, const void *tile, const struct 
     }
 }
 
+static void tile_i4(const struct Matrix *matrix, const void *tile, const struct Activations *x,
+                    uint32_t v, float y[TILE_ROWS]) {
+    const int8_t *q = x->i8 + v * x->stride;
+    const float *x_scales = x->scales + v * (x->stride / I8_BLOCK);
+    const uint8_t *w = tile;
+
+    for (uint32_t r = 0; r < TILE_ROWS; r++) y[r] = 0;
+    for (uint32_t c = 0; c < matrix->n_cols; c += I8_BLOCK, q += I8_BLOCK, x_scales++) {
+        int32_t dot[TILE_ROWS] = {0};
+        for (uint32_t group = 0; group < I8_BLOCK / 2; group += 4)
+            for (uint32_t r = 0; r < TILE_ROWS; r++)
+                for (uint32_t k = 0; k < 4; k++, w++) {
+                    dot[r] += ((*w & 15) - 8) * q[group + k];
+                    dot[r] += ((*w >> 4) - 8) * q[group + k + I8_BLOCK / 2];
+                }
+        const uint16_t *w_scales = (const uint16_t *)(const void *)w;
+        for (uint32_t r = 0; r < TILE_ROWS; r++)
+            y[r] = fmaf((float)dot[r], f16_decode(w_scales[r]) * *x_scales, y[r]);
+        w += TILE_ROWS * sizeof *w_scales;
+    }
+}
+
 static void tile_t2(const struct Matrix *matrix, const void *tile, const struct Activations *x,
                     uint32_t v, float y[TILE_ROWS]) {
     const int8_t *q = x->i8 + v * x->stride;
@@ -83,6 +105,11 @@ void c_matmul_f16(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
 void c_matmul_i8(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
                  const struct Activations *x, float *y, size_t y_stride) {
     for_each_tile(tile_i8, matrix, tile0, tile1, x, y, y_stride);
+}
+
+void c_matmul_i4(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
+                 const struct Activations *x, float *y, size_t y_stride) {
+    for_each_tile(tile_i4, matrix, tile0, tile1, x, y, y_stride);
 }
 
 void c_matmul_t2(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,

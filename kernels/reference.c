@@ -66,6 +66,7 @@ const struct Kernels kernels_c = {
             [MATRIX_F16] = c_matmul_f16,
             [MATRIX_I8] = c_matmul_i8,
             [MATRIX_T2] = c_matmul_t2,
+            [MATRIX_I4] = c_matmul_i4,
         },
     .rms_norm = rms_norm,
     .rope = rope,

@@ -20,6 +20,7 @@ struct Engine {
     struct Digest fingerprint; /* equal for a GGUF file and what was packed from it */
     struct ModelInfo info;
     char *strings[3]; /* what info points to */
+    char weights_name[16];
 
     struct Batch batch;
     float *logits; /* grows to the largest batch that was asked for */

@@ -59,7 +59,7 @@ static int make_batch(Engine *engine) {
 
 static int load(Engine *engine, int fd, const struct EngineOptions *options, Reason *why) {
     struct ModelShape shape;
-    int r = source_open(engine, fd, why);
+    int r = source_open(engine, fd, options->requantise, why);
     if (r != 0) return r;
     r = tokenizer_new(engine->gguf, &engine->tokenizer, why);
     if (r < 0) return r;
@@ -106,20 +106,23 @@ Engine *engine_free(Engine *engine) {
 
 /* ---- Packing ---- */
 
-int engine_pack(int fd, int out_fd, int (*progress)(void *userdata, uint64_t done, uint64_t total),
-                void *userdata, Reason *why) {
+int engine_pack(int fd, int out_fd, const struct EnginePackOptions *options,
+                struct PackReport *ret_report, Reason *why) {
     static const struct EngineOptions defaults;
+    static const struct EnginePackOptions no_options;
+    if (!options) options = &no_options;
     struct ModelShape shape;
     if (why) why->text[0] = '\0';
     Engine *engine = calloc(1, sizeof *engine);
     if (!engine) return -ENOMEM;
     int r = start_compute(&engine->compute, &defaults, why);
-    if (r == 0) r = source_open(engine, fd, why);
+    if (r == 0) r = source_open(engine, fd, options->requantise, why);
     if (r == 0 && engine->packed) r = reason_set(why, EINVAL, "the file is packed already");
     if (r == 0) r = tokenizer_new(engine->gguf, &engine->tokenizer, why);
     if (r == 0) r = source_plan(engine, NULL, &shape, why);
     if (r == 0) r = check_shape(engine, &shape, why);
-    if (r == 0) r = source_pack(engine, out_fd, progress, userdata, why);
+    if (r == 0) r = source_pack(engine, out_fd, options->progress, options->userdata, why);
+    if (r == 0 && ret_report) weights_report(engine->weights, ret_report);
     engine_free(engine);
     if (r == -ENOMEM) reason_set(why, ENOMEM, "not enough memory to pack the model");
     return r;

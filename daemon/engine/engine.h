@@ -30,7 +30,9 @@ struct ModelInfo {
     const char *name;         /* general.name, or "" */
     const char *architecture; /* general.architecture */
     const char *family;       /* row of the architecture table: "transformer", "fake", ... */
-    const char *weights; /* type of most weights, as llama.cpp writes it: "TQ2_0", "F16", ... */
+    /* Type of most weights, as llama.cpp writes it: "TQ2_0", "F16", ...; "F16→Q8_0" where they were
+     * requantised. */
+    const char *weights;
     const char *chat_template; /* tokenizer.chat_template, or "" */
     uint64_t n_parameters;
     uint64_t weight_bytes; /* as packed in memory */
@@ -40,8 +42,20 @@ struct ModelInfo {
      * model was trained for stay small (MODEL_MAX_F32_KV in engine/limits.h), else "F16"; "" in a
      * family that has none. */
     const char *kv_type;
-    /* Tells this model from others: equal for a GGUF file and what was packed from it. */
+    /* Tells this model from others: equal for a GGUF file and what was packed from it, unless
+     * something was requantised: that is another model. */
     unsigned char fingerprint[16];
+};
+
+/* What dense matrices become where a GGUF file is packed: weights as the file has them, or less
+ * exact ones that take less room and are read faster. Never done unasked. Only matrices become
+ * smaller: vectors, ternary matrices and RWKV's low-rank ones stay; embedding and head become Q8_0
+ * at most, because 4 bits are seen in the answers there. What the numbers become is in
+ * engine/quant-encode.h. */
+enum Requantise {
+    REQUANTISE_NOTHING,
+    REQUANTISE_Q8, /* Q8_0 */
+    REQUANTISE_Q4, /* Q4_0 */
 };
 
 struct EngineOptions {
@@ -50,6 +64,7 @@ struct EngineOptions {
     uint32_t max_tokens;           /* most tokens in one step over all spans; 0: 512 */
     const struct Kernels *kernels; /* kernels/kernels.h; NULL: kernels_best() */
     const char *kv_type;           /* "F16" or "F32" instead of what ModelInfo says; NULL: that */
+    enum Requantise requantise;    /* of a GGUF file; a packed one is what it is */
 };
 
 /* A packed file that another version or for another kernel tier made: pack it again. */
@@ -63,11 +78,32 @@ enum { ENGINE_STALE = 1 };
 int engine_open(int fd, const struct EngineOptions *options, Engine **ret, Reason *why);
 Engine *engine_free(Engine *engine); /* returns NULL; all sequences must be freed before */
 
+struct EnginePackOptions {
+    enum Requantise requantise;
+    /* NULL, or it gets bytes done and in all, and a nonzero return cancels with -ECANCELED. */
+    int (*progress)(void *userdata, uint64_t done, uint64_t total);
+    void *userdata;
+};
+
+#define PACK_MAX_CHANGES 32
+
+/* What requantising did. All zero: nothing. */
+struct PackReport {
+    struct PackChange {
+        const char *from, *to; /* types, as llama.cpp writes them */
+        uint32_t n_matrices;
+        uint64_t bytes_before, bytes_after;
+    } changes[PACK_MAX_CHANGES];
+    unsigned n_changes;
+    /* The matrix that lost most: root mean square of the changes over that of the weights. */
+    double worst_error;
+    char worst_name[128];
+};
+
 /* Reads a GGUF file from `fd` and writes the packed form for this CPU's best tier to `out_fd`.
- * `progress` may be NULL; it gets bytes done and in all, and a nonzero return cancels with
- * -ECANCELED. */
-int engine_pack(int fd, int out_fd, int (*progress)(void *userdata, uint64_t done, uint64_t total),
-                void *userdata, Reason *why);
+ * `options` and `ret_report` may be NULL. Errors are those of engine_open(), and of writing. */
+int engine_pack(int fd, int out_fd, const struct EnginePackOptions *options,
+                struct PackReport *ret_report, Reason *why);
 
 const struct ModelInfo *engine_info(const Engine *engine);
 const Tokenizer *engine_tokenizer(const Engine *engine);

@@ -7,20 +7,10 @@
 #include <string.h>
 
 #include "engine/limits.h"
+#include "engine/pack-tile.h"
+#include "engine/quant-type.h"
 
-/* ---- Choosing a layout ---- */
-
-/* Of a type that is not ternary; those that are not named have values that are rounded to halves.
- */
-static enum MatrixLayout dense_layout(const struct QuantType *type) {
-    static const struct {
-        uint32_t type; /* enum QuantTypeId */
-        enum MatrixLayout layout;
-    } layouts[] = {{QUANT_F32, MATRIX_F32}, {QUANT_Q8_0, MATRIX_I8}};
-    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
-        if (layouts[i].type == type->id) return layouts[i].layout;
-    return MATRIX_F16;
-}
+/* ---- Whether a matrix is ternary ---- */
 
 struct Scan {
     const struct QuantMatrix *source;
@@ -65,138 +55,154 @@ static int scan_ternary(Pool *pool, const struct QuantMatrix *source, float *ret
     return r;
 }
 
+/* ---- Whether bfloat16 fits into halves ---- */
+
+struct Fit {
+    const struct QuantMatrix *source;
+    atomic_bool fits;
+};
+
 /* Halves end at 65504; bfloat16 does not. */
-static bool fits_halves(const struct QuantMatrix *source) {
+static void fit_job(void *userdata, unsigned thread, unsigned n_threads) {
+    struct Fit *fit = userdata;
+    const struct QuantMatrix *source = fit->source;
     const uint16_t largest = 0x477f; /* the bfloat16 below 65504: 65280 */
-    const uint8_t *data = source->data;
-    for (uint64_t i = 0; i < source->n_rows * source->n_cols; i++) {
-        uint16_t bits;
-        memcpy(&bits, data + 2 * i, 2);
-        if ((bits & 0x7fff) > largest) return false;
+    unsigned long begin, end;
+    pool_share(thread, n_threads, source->n_rows, &begin, &end);
+    for (unsigned long row = begin; row < end; row++) {
+        const uint8_t *data = quant_row_blocks(source, row);
+        uint16_t over = 0;
+        for (uint64_t i = 0; i < source->n_cols; i++)
+            over |= (quant_read_u16(data + 2 * i) & 0x7fff) > largest ? 1 : 0;
+        if (over) atomic_store(&fit->fits, false);
     }
+}
+
+static bool fits_halves(Pool *pool, const struct QuantMatrix *source) {
+    struct Fit fit = {source, true};
+    pool_run(pool, fit_job, &fit);
+    return atomic_load(&fit.fits);
+}
+
+/* ---- Choosing a layout ---- */
+
+/* Of a matrix that is not ternary, as the file has it. Types that are not named have values that
+ * are rounded to halves. */
+static enum MatrixLayout dense_layout(const struct PackSource *source) {
+    static const struct {
+        uint32_t type;   /* enum QuantTypeId */
+        bool any_factor; /* else only a factor of 1 */
+        enum MatrixLayout layout;
+    } layouts[] = {
+        {QUANT_F32, true, MATRIX_F32},
+        {QUANT_Q8_0, true, MATRIX_I8},
+        {QUANT_Q4_0, false, MATRIX_I4},
+    };
+    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
+        if (layouts[i].type == source->matrix.type->id &&
+            (layouts[i].any_factor || source->factor == 1))
+            return layouts[i].layout;
+    return MATRIX_F16;
+}
+
+/* Only ever to something smaller. */
+static bool requantise(enum Requantise wanted, uint32_t *layout) {
+    static const enum MatrixLayout layouts[] = {
+        [REQUANTISE_Q8] = MATRIX_I8, [REQUANTISE_Q4] = MATRIX_I4};
+    if (wanted == REQUANTISE_NOTHING) return false;
+    enum MatrixLayout new = layouts[wanted];
+    if (matrix_tile_size(new, I8_BLOCK) >= matrix_tile_size((enum MatrixLayout) * layout, I8_BLOCK))
+        return false;
+    *layout = new;
     return true;
 }
 
-int pack_choose(Pool *pool, const struct QuantMatrix *source, bool ternary, uint32_t *ret_layout,
-                float *ret_scale, Reason *why) {
-    *ret_layout = dense_layout(source->type);
+int pack_choose(Pool *pool, const struct PackSource *source, uint32_t *ret_layout, float *ret_scale,
+                bool *ret_requantised, Reason *why) {
+    const struct QuantType *type = source->matrix.type;
     *ret_scale = 1;
-    if (source->type->trits || (ternary && source->type->is_float)) {
+    *ret_requantised = false;
+    if (type->trits || (source->ternary && type->is_float)) {
         float scale;
-        int r = scan_ternary(pool, source, &scale, why);
+        int r = scan_ternary(pool, &source->matrix, &scale, why);
         if (r < 0) return r;
         if (r == 0) {
             *ret_layout = MATRIX_T2;
-            *ret_scale = scale;
-            return 0;
+            *ret_scale = scale * source->factor;
+            if (isfinite(*ret_scale)) return 0;
+            return reason_set(why, EBADMSG, "the scale of the tensor %s is not finite",
+                              source->matrix.name);
         }
     }
-    if (source->type->id == QUANT_BF16 && !fits_halves(source)) *ret_layout = MATRIX_F32;
+    *ret_layout = dense_layout(source);
+    *ret_requantised = requantise(source->requantise, ret_layout);
+    if (*ret_layout == MATRIX_F16 && type->id == QUANT_BF16 && !fits_halves(pool, &source->matrix))
+        *ret_layout = MATRIX_F32;
     return 0;
 }
 
 /* ---- Packing ---- */
 
 struct Packing {
-    const struct QuantMatrix *source;
-    float factor;
+    const struct PackSource *source;
     const struct Matrix *shape;
+    PackTile *tile;
     uint8_t *dst;
-    size_t tile_size;
-    size_t scratch_size; /* one thread's */
-    uint8_t *scratch;
+    struct TileScratch scratch[POOL_MAX_THREADS];
     Reason *why; /* of the first thread that fails */
     atomic_int result;
 };
 
-/* Packs rows [first, first + n) into a tile, with a thread's scratch memory. */
-typedef void PackTile(const struct Packing *packing, uint32_t first, uint32_t n, void *scratch,
-                      void *dst);
-
-static void read_rows(const struct Packing *packing, uint32_t first, uint32_t n, float *rows) {
-    size_t n_values = (size_t)n * packing->shape->n_cols;
-    quant_rows(packing->source, first, n, rows, packing->shape->n_cols);
-    if (packing->factor != 1.0f)
-        for (size_t i = 0; i < n_values; i++) rows[i] *= packing->factor;
+static void fail(struct Packing *packing, int r, const Reason *why) {
+    int expected = 0;
+    if (atomic_compare_exchange_strong(&packing->result, &expected, r) && packing->why)
+        *packing->why = *why;
 }
-
-static void pack_f32(const struct Packing *packing, uint32_t first, uint32_t n, void *scratch,
-                     void *dst) {
-    read_rows(packing, first, n, scratch);
-    matrix_pack_f32(scratch, n, packing->shape->n_cols, dst);
-}
-
-static void pack_f16(const struct Packing *packing, uint32_t first, uint32_t n, void *scratch,
-                     void *dst) {
-    read_rows(packing, first, n, scratch);
-    matrix_pack_f16(scratch, n, packing->shape->n_cols, dst);
-}
-
-static void pack_i8(const struct Packing *packing, uint32_t first, uint32_t n, void *scratch,
-                    void *dst) {
-    uint32_t n_cols = packing->shape->n_cols, n_blocks = (n_cols + I8_BLOCK - 1) / I8_BLOCK;
-    float *scales = scratch;
-    int8_t *rows = (int8_t *)(scales + TILE_ROWS * n_blocks);
-    for (uint32_t i = 0; i < n; i++)
-        quant_q8_row(packing->source, first + i, rows + (size_t)i * n_cols,
-                     scales + (size_t)i * n_blocks);
-    for (uint32_t i = 0; i < n * n_blocks; i++) scales[i] *= packing->factor;
-    matrix_pack_i8(rows, scales, n, n_cols, dst);
-}
-
-static void pack_t2(const struct Packing *packing, uint32_t first, uint32_t n, void *scratch,
-                    void *dst) {
-    quant_trits(packing->source, first, n, scratch, packing->shape->n_cols);
-    matrix_pack_t2(scratch, n, packing->shape->n_cols, dst);
-}
-
-static PackTile *const pack_tile[N_MATRIX_LAYOUTS] = {
-    [MATRIX_F32] = pack_f32,
-    [MATRIX_F16] = pack_f16,
-    [MATRIX_I8] = pack_i8,
-    [MATRIX_T2] = pack_t2,
-};
 
 /* Ternary matrices were looked at when their layout was chosen. */
-static int check_rows(const struct Packing *packing, uint32_t first, uint32_t n, Reason *why) {
-    return packing->shape->layout == MATRIX_T2 ? 0 : quant_check(packing->source, first, n, why);
+static int pack_one(struct Packing *packing, unsigned long tile, struct TileScratch *scratch,
+                    Reason *why) {
+    const struct Matrix *shape = packing->shape;
+    const uint32_t first = (uint32_t)tile * TILE_ROWS;
+    const uint32_t n = shape->n_rows - first < TILE_ROWS ? shape->n_rows - first : TILE_ROWS;
+    if (shape->layout != MATRIX_T2) {
+        int r = quant_check(&packing->source->matrix, first, n, why);
+        if (r < 0) return r;
+    }
+    return packing->tile(packing->source, first, n, scratch,
+                         packing->dst + tile * matrix_tile_size(shape->layout, shape->n_cols), why);
 }
 
 static void pack_job(void *userdata, unsigned thread, unsigned n_threads) {
     struct Packing *packing = userdata;
-    const struct Matrix *shape = packing->shape;
-    uint8_t *scratch = packing->scratch + thread * packing->scratch_size;
+    struct TileScratch *scratch = &packing->scratch[thread];
     unsigned long begin, end;
-    pool_share(thread, n_threads, matrix_n_tiles(shape->n_rows), &begin, &end);
-    for (unsigned long tile = begin; tile < end; tile++) {
-        uint32_t first = (uint32_t)tile * TILE_ROWS;
-        uint32_t n = shape->n_rows - first < TILE_ROWS ? shape->n_rows - first : TILE_ROWS;
-        Reason why;
-        int expected = 0, r = check_rows(packing, first, n, &why);
-        if (r < 0) {
-            if (atomic_compare_exchange_strong(&packing->result, &expected, r) && packing->why)
-                *packing->why = why;
-            return;
-        }
-        pack_tile[shape->layout](packing, first, n, scratch,
-                                 packing->dst + tile * packing->tile_size);
-    }
+    Reason why;
+    pool_share(thread, n_threads, matrix_n_tiles(packing->shape->n_rows), &begin, &end);
+    int r = tile_scratch_init(scratch, packing->shape->n_cols);
+    for (unsigned long tile = begin; r == 0 && tile < end; tile++)
+        r = pack_one(packing, tile, scratch, &why);
+    tile_scratch_done(scratch);
+    if (r < 0) fail(packing, r, &why);
 }
 
-int pack_matrix(Pool *pool, const struct QuantMatrix *source, float factor,
-                const struct Matrix *shape, void *dst, Reason *why) {
-    struct Packing packing = {
-        .source = source,
-        .factor = factor,
-        .shape = shape,
-        .dst = dst,
-        .tile_size = matrix_tile_size(shape->layout, shape->n_cols),
-        .scratch_size = (TILE_ROWS * sizeof(float) * (shape->n_cols + I8_BLOCK) + 63) / 64 * 64,
-        .why = why,
-    };
-    packing.scratch = aligned_alloc(64, pool_n_threads(pool) * packing.scratch_size);
-    if (!packing.scratch) return -ENOMEM;
-    pool_run(pool, pack_job, &packing);
-    free(packing.scratch);
-    return atomic_load(&packing.result);
+int pack_matrix(Pool *pool, const struct PackSource *source, const struct Matrix *shape, void *dst,
+                double *ret_error, Reason *why) {
+    struct Packing *packing = calloc(1, sizeof *packing);
+    if (!packing) return -ENOMEM;
+    packing->source = source;
+    packing->shape = shape;
+    packing->tile = pack_tile_for(source, shape->layout);
+    packing->dst = dst;
+    packing->why = why;
+    pool_run(pool, pack_job, packing);
+    double error = 0, weights = 0;
+    for (unsigned i = 0; i < pool_n_threads(pool); i++) {
+        error += packing->scratch[i].error;
+        weights += packing->scratch[i].weights;
+    }
+    *ret_error = weights > 0 ? sqrt(error / weights) : 0;
+    int r = atomic_load(&packing->result);
+    free(packing);
+    return r;
 }

@@ -87,12 +87,12 @@ static void count_weights(const struct Gguf *gguf, struct ModelInfo *info) {
     info->weights = counts[most] > 0 && name ? name : "";
 }
 
-static int open_gguf(Engine *engine, int fd, Reason *why) {
+static int open_gguf(Engine *engine, int fd, enum Requantise requantise, Reason *why) {
     int r = gguf_open(fd, &engine->gguf, why);
     if (r < 0) return r;
     engine->fingerprint = digest_file(engine->gguf);
     count_weights(engine->gguf, &engine->info);
-    return weights_new(engine->gguf, engine->compute.pool, &engine->weights);
+    return weights_new(engine->gguf, engine->compute.pool, requantise, &engine->weights);
 }
 
 /* ---- Packed files ---- */
@@ -122,12 +122,29 @@ int source_pack(Engine *engine, int out_fd, WeightsProgress *progress, void *use
     return packed_write(out_fd, &header, engine->gguf, engine->weights, progress, userdata, why);
 }
 
+/* Other weights are another model: what one of the two has saved is of no use to the other. */
+static void tell_requantised(Engine *engine) {
+    struct PackReport report;
+    const struct PackChange *most = NULL;
+    weights_report(engine->weights, &report);
+    for (unsigned i = 0; i < report.n_changes; i++) {
+        const struct PackChange *change = &report.changes[i];
+        digest_add(&engine->fingerprint, change->from, strlen(change->from));
+        digest_add(&engine->fingerprint, change->to, strlen(change->to));
+        if (strcmp(change->from, engine->info.weights) != 0) continue;
+        if (!most || change->bytes_before > most->bytes_before) most = change;
+    }
+    if (!most) return;
+    snprintf(engine->weights_name, sizeof engine->weights_name, "%s→%s", most->from, most->to);
+    engine->info.weights = engine->weights_name;
+}
+
 /* ---- Both ---- */
 
-int source_open(Engine *engine, int fd, Reason *why) {
+int source_open(Engine *engine, int fd, enum Requantise requantise, Reason *why) {
     int r = packed_detect(fd);
     if (r < 0) return reason_set(why, -r, "the model file cannot be read: %s", strerror(-r));
-    r = r > 0 ? open_packed(engine, fd, why) : open_gguf(engine, fd, why);
+    r = r > 0 ? open_packed(engine, fd, why) : open_gguf(engine, fd, requantise, why);
     if (r != 0) return r;
     r = read_info(engine, why);
     return r < 0 ? r : find_family(engine, why);
@@ -140,7 +157,9 @@ int source_plan(Engine *engine, const char *kv_type, struct ModelShape *ret_shap
         .weights = engine->weights,
         .kv_type = kv_type,
     };
-    return engine->family->open(&file, ret_shape, &engine->model, why);
+    int r = engine->family->open(&file, ret_shape, &engine->model, why);
+    if (r == 0) tell_requantised(engine);
+    return r;
 }
 
 void source_close(Engine *engine) {

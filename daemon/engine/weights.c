@@ -8,40 +8,22 @@
 #include <sys/mman.h>
 
 #include "engine/limits.h"
-#include "engine/pack.h"
+#include "engine/weights-private.h"
 
 /* Matrices start on pages of their own: threads map and prefetch them independently. */
 #define PAGE 4096u
-
-struct Weight {
-    struct QuantMatrix source; /* in the GGUF file */
-    float factor;              /* of NAME.scale; all weights are multiplied by it */
-    struct Matrix *matrix;     /* what to set when the data is there: one of these two */
-    const float **vector;
-};
-
-struct Weights {
-    const struct Gguf *file; /* NULL: a packed file */
-    Pool *pool;
-    struct WeightEntry *entries; /* of a packed file: a copy of its index */
-    struct Weight *weights;
-    size_t n, capacity; /* asked for so far */
-    size_t n_entries;   /* of a packed file: how many there are */
-    uint64_t size;
-    const uint8_t *data; /* of a packed file */
-    void *memory;        /* what weights_free() unmaps */
-    size_t memory_size;
-};
 
 static uint64_t round_up(uint64_t n, uint64_t multiple) {
     return (n + multiple - 1) / multiple * multiple;
 }
 
-int weights_new(const struct Gguf *file, Pool *pool, struct Weights **ret) {
+int weights_new(const struct Gguf *file, Pool *pool, enum Requantise requantise,
+                struct Weights **ret) {
     struct Weights *weights = calloc(1, sizeof *weights);
     if (!weights) return -ENOMEM;
     weights->file = file;
     weights->pool = pool;
+    weights->requantise = requantise;
     *ret = weights;
     return 0;
 }
@@ -227,21 +209,32 @@ static int read_factor(const struct Weights *weights, const char *name, float *r
     return r < 0 ? r : 0;
 }
 
+/* How much less exact than in the file this matrix may be made. */
+static enum Requantise allowed(enum Requantise wanted, const char *name) {
+    const bool is_end = strcmp(name, "token_embd") == 0 || strcmp(name, "output") == 0;
+    const char last = name[strlen(name) - 1];
+    /* time_mix_w1, time_mix_decay_w2, ...: small, and everything behind them depends on them */
+    if (strstr(name, ".time_mix_") && (last == '1' || last == '2')) return REQUANTISE_NOTHING;
+    return is_end && wanted == REQUANTISE_Q4 ? REQUANTISE_Q8 : wanted;
+}
+
 static int plan_matrix(struct Weights *weights, const char *full_name, const char *name,
                        unsigned flags, struct Slice slice, struct WeightEntry *entry,
                        struct Weight *weight, Reason *why) {
     const struct GgufTensor *tensor;
+    struct PackSource *source = &weight->source;
     int r = find_tensor(weights, full_name, flags, &tensor, why);
     if (r != 0) return r;
     r = check_shape(tensor, (uint64_t)entry->n_rows * slice.n, entry->n_cols, why);
-    if (r == 0) r = gguf_matrix(tensor, &weight->source, why);
-    if (r == 0) r = take_slice(&weight->source, slice, why);
-    if (r == 0) r = read_factor(weights, name, &weight->factor, why);
-    if (r == 0)
-        r = pack_choose(weights->pool, &weight->source, flags & WEIGHTS_TERNARY, &entry->layout,
-                        &entry->scale, why);
+    if (r == 0) r = gguf_matrix(tensor, &source->matrix, why);
+    if (r == 0) r = take_slice(&source->matrix, slice, why);
+    if (r == 0) r = read_factor(weights, name, &source->factor, why);
     if (r < 0) return r;
-    if (entry->layout == MATRIX_T2) entry->scale *= weight->factor;
+    source->ternary = flags & WEIGHTS_TERNARY;
+    source->requantise = allowed(weights->requantise, name);
+    r = pack_choose(weights->pool, source, &entry->layout, &entry->scale, &weight->requantised,
+                    why);
+    if (r < 0) return r;
     entry->size = matrix_size((enum MatrixLayout)entry->layout, entry->n_rows, entry->n_cols);
     snprintf(entry->name, sizeof entry->name, "%s", full_name);
     return 0;
@@ -262,7 +255,7 @@ static int wrong_entry(const struct WeightEntry *entry, Reason *why) {
 static int ask_matrix(struct Weights *weights, const char *name, unsigned flags, struct Slice slice,
                       uint32_t n_rows, uint32_t n_cols, struct Matrix *ret, Reason *why) {
     struct WeightEntry planned = {.n_rows = n_rows, .n_cols = n_cols, .scale = 1};
-    struct Weight weight = {.matrix = ret, .factor = 1};
+    struct Weight weight = {.matrix = ret, .source.factor = 1};
     char full_name[sizeof planned.name];
     *ret = (struct Matrix){0};
     snprintf(full_name, sizeof full_name, "%s.weight", name);
@@ -303,17 +296,17 @@ static int plan_vector(struct Weights *weights, const char *name, unsigned flags
     int r = find_tensor(weights, name, flags, &tensor, why);
     if (r != 0) return r;
     r = check_length(tensor, entry->n_cols, why);
-    if (r == 0) r = gguf_matrix(tensor, &weight->source, why);
-    if (r == 0 && !weight->source.type->is_float)
+    if (r == 0) r = gguf_matrix(tensor, &weight->source.matrix, why);
+    if (r == 0 && !weight->source.matrix.type->is_float)
         r = reason_set(why, ENOTSUP, "the tensor %s is %s, not a float type", name,
-                       weight->source.type->name);
+                       weight->source.matrix.type->name);
     return r;
 }
 
 int weights_vector(struct Weights *weights, const char *name, unsigned flags, uint32_t n,
                    const float **ret, Reason *why) {
     struct WeightEntry planned = {.layout = WEIGHT_VECTOR, .n_rows = 1, .n_cols = n, .scale = 1};
-    struct Weight weight = {.vector = ret, .factor = 1};
+    struct Weight weight = {.vector = ret, .source.factor = 1};
     *ret = NULL;
     if (weights->file) {
         int r = plan_vector(weights, name, flags, &planned, &weight, why);
@@ -338,59 +331,5 @@ uint64_t weights_n_rows(const struct Weights *weights, const char *name) {
     }
     for (size_t i = 0; i < weights->n_entries; i++)
         if (strcmp(weights->entries[i].name, name) == 0) return weights->entries[i].n_rows;
-    return 0;
-}
-
-/* ---- Filling ---- */
-
-static int make_memory(struct Weights *weights) {
-    size_t size = weights->size ? weights->size : 1;
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) return -ENOMEM;
-    madvise(memory, size, MADV_HUGEPAGE); /* fewer TLB misses; nothing lost where it fails */
-    weights->memory = memory;
-    weights->memory_size = size;
-    return 0;
-}
-
-static int fill_one(struct Weights *weights, size_t i, uint8_t *data, Reason *why) {
-    const struct WeightEntry *entry = &weights->entries[i];
-    const struct Weight *weight = &weights->weights[i];
-    void *dst = data + entry->offset;
-    if (weight->vector) {
-        const struct QuantMatrix *source = &weight->source;
-        int r = quant_check(source, 0, source->n_rows, why);
-        if (r < 0) return r;
-        quant_rows(source, 0, source->n_rows, dst, source->n_cols);
-        *weight->vector = dst;
-        return 0;
-    }
-    *weight->matrix = (struct Matrix){
-        .layout = (enum MatrixLayout)entry->layout,
-        .n_rows = entry->n_rows,
-        .n_cols = entry->n_cols,
-        .scale = entry->scale,
-        .data = dst,
-    };
-    return pack_matrix(weights->pool, &weight->source, weight->factor, weight->matrix, dst, why);
-}
-
-int weights_fill(struct Weights *weights, void *data, WeightsProgress *progress, void *userdata,
-                 Reason *why) {
-    if (!weights->file) {
-        if (weights->n == weights->n_entries) return 0;
-        return reason_set(why, EBADMSG, "the packed file has tensors that the model does not use");
-    }
-    if (!data) {
-        int r = make_memory(weights);
-        if (r < 0) return r;
-        data = weights->memory;
-    }
-    for (size_t i = 0; i < weights->n; i++) {
-        int r = fill_one(weights, i, data, why);
-        if (r < 0) return r;
-        uint64_t done = weights->entries[i].offset + weights->entries[i].size;
-        if (progress && progress(userdata, done, weights->size) != 0) return -ECANCELED;
-    }
     return 0;
 }

@@ -7,17 +7,19 @@
  * in order, and nothing is converted. `ret` of a request must stay where it is until
  * weights_fill().
  *
- * How a tensor is held follows from its type, never from a wish:
+ * How a tensor is held follows from its type:
  *   TQ1_0 TQ2_0 Q2_0 I2_S  MATRIX_T2, or MATRIX_F16 when the blocks have different scales
  *   Q8_0                   MATRIX_I8
+ *   Q4_0                   MATRIX_I4; with a scale beside it MATRIX_F16
  *   F16                    MATRIX_F16
- *   Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K
+ *   Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K
  *                          MATRIX_F16: values are rounded to half precision, not quantised again
  *   BF16                   MATRIX_F16, or MATRIX_F32 when a value is past the range of halves
  *   F32                    MATRIX_F32
  * F32, F16 and BF16 tensors asked for with WEIGHTS_TERNARY that hold exactly -s, 0 and +s are
- * MATRIX_T2. A tensor NAME.scale or NAME.weight_scale of one value beside
- * NAME.weight multiplies the weights.
+ * MATRIX_T2. A tensor NAME.scale or NAME.weight_scale of one value beside NAME.weight multiplies
+ * the weights. Only when EngineOptions.requantise asks for it, matrices that are not ternary become
+ * MATRIX_I8 or MATRIX_I4 where that is smaller.
  */
 #pragma once
 
@@ -25,6 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/engine.h"
 #include "engine/gguf.h"
 #include "engine/pool.h"
 #include "engine/reason.h"
@@ -46,7 +49,8 @@ struct WeightEntry {
 };
 
 /* From a GGUF file, which must outlive the Weights. The pool only scans and packs. */
-int weights_new(const struct Gguf *file, Pool *pool, struct Weights **ret);
+int weights_new(const struct Gguf *file, Pool *pool, enum Requantise requantise,
+                struct Weights **ret);
 /* From packed data, checked to lie within data_size; both must outlive the Weights. -EBADMSG. */
 int weights_map(const struct WeightEntry *entries, size_t n_entries, const void *data,
                 size_t data_size, struct Weights **ret, Reason *why);
@@ -84,6 +88,10 @@ typedef int WeightsProgress(void *userdata, uint64_t done, uint64_t total);
 
 /* Packs everything into `data` of weights_size() bytes, 64-byte aligned, which then belongs to the
  * caller and must outlive the Weights; NULL: into memory of its own. `progress` may be NULL;
- * nonzero cancels with -ECANCELED. -EBADMSG: weights that are not finite. */
+ * nonzero cancels with -ECANCELED. -EBADMSG: weights that are not finite, or too large for what
+ * they become. */
 int weights_fill(struct Weights *weights, void *data, WeightsProgress *progress, void *userdata,
                  Reason *why);
+
+/* What requantising changed, errors being known when weights_fill() is done. */
+void weights_report(const struct Weights *weights, struct PackReport *ret);

@@ -54,9 +54,10 @@ static bool arguments_parse(int argc, char **argv, struct Arguments *ret) {
         {"pack", 0, 0, G_OPTION_ARG_NONE, &ret->pack, "Check a model file and pack it", NULL},
         {"output", 0, 0, G_OPTION_ARG_FILENAME, &ret->output,
          "Directory that --pack, file that --synthesize writes", "PATH"},
+        {"weights", 0, 0, G_OPTION_ARG_STRING, &ret->weights,
+         "What --pack makes of dense matrices (file, q8, q4); tensor type of --synthesize", "TYPE"},
         {"synthesize", 0, 0, G_OPTION_ARG_STRING, &ret->shape,
          "Write a model with random weights (\"list\": name the shapes)", "SHAPE"},
-        {"weights", 0, 0, G_OPTION_ARG_STRING, &ret->weights, "Its tensor type", "TYPE"},
         {"layers", 0, 0, G_OPTION_ARG_INT, &ret->n_layers, "Its layers (0: as the shape)", "N"},
         {"vocabulary", 0, 0, G_OPTION_ARG_INT, &ret->n_vocab, "Its tokens (0: as the shape)", "N"},
         {"version", 0, 0, G_OPTION_ARG_NONE, &ret->version, "Show the version", NULL},
@@ -141,6 +142,29 @@ static int synthesize(const struct Arguments *arguments) {
     return synthesize_run(&options);
 }
 
+static bool weights_parse(const char *word, enum Requantise *ret) {
+    static const char *const words[] = {
+        [REQUANTISE_NOTHING] = "file", [REQUANTISE_Q8] = "q8", [REQUANTISE_Q4] = "q4"};
+    *ret = REQUANTISE_NOTHING;
+    if (!word) return true;
+    for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
+        if (g_str_equal(word, words[i])) {
+            *ret = (enum Requantise)i;
+            return true;
+        }
+    return false;
+}
+
+static int pack(const struct Arguments *arguments, const char *name) {
+    struct PackOptions options = {
+        .model = arguments->model, .output = arguments->output, .name = name};
+
+    if (!options.output) return usage_error("--pack needs --output");
+    if (!weights_parse(arguments->weights, &options.requantise))
+        return usage_error("--weights is file, q8 or q4");
+    return pack_run(&options);
+}
+
 static int run(const struct Arguments *arguments) {
     if (arguments->version) {
         g_print("ryzen-llm-worker %s\n", RYZEN_LLM_VERSION);
@@ -154,10 +178,9 @@ static int run(const struct Arguments *arguments) {
         arguments->pack && arguments->output ? arguments->output : arguments->model);
     const char *name = arguments->name ? arguments->name : own_name;
     log_open(name);
-    if (!arguments->pack) return serve(arguments, name);
-
-    const struct PackOptions options = {arguments->model, arguments->output, name};
-    return options.output ? pack_run(&options) : usage_error("--pack needs --output");
+    if (arguments->pack) return pack(arguments, name);
+    if (arguments->weights) return usage_error("--weights goes with --pack");
+    return serve(arguments, name);
 }
 
 int main(int argc, char **argv) {

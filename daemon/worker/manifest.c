@@ -42,6 +42,29 @@ static void add_packed(JsonBuilder *builder, const struct ManifestFacts *facts) 
     json_builder_end_object(builder);
 }
 
+/* Only there when something was: what the weights have lost and won. */
+static void add_requantised(JsonBuilder *builder, const struct PackReport *report) {
+    json_builder_set_member_name(builder, "requantised");
+    json_builder_begin_object(builder);
+    json_builder_set_member_name(builder, "worst_error");
+    json_builder_add_double_value(builder, report->worst_error);
+    add_string(builder, "worst_tensor", report->worst_name);
+    json_builder_set_member_name(builder, "changes");
+    json_builder_begin_array(builder);
+    for (unsigned i = 0; i < report->n_changes; i++) {
+        const struct PackChange *change = &report->changes[i];
+        json_builder_begin_object(builder);
+        add_string(builder, "from", change->from);
+        add_string(builder, "to", change->to);
+        add_number(builder, "matrices", change->n_matrices);
+        add_number(builder, "bytes_before", change->bytes_before);
+        add_number(builder, "bytes_after", change->bytes_after);
+        json_builder_end_object(builder);
+    }
+    json_builder_end_array(builder);
+    json_builder_end_object(builder);
+}
+
 char *manifest_text(const Engine *engine, const struct ManifestFacts *facts) {
     g_autoptr(JsonBuilder) builder = json_builder_new();
     g_autoptr(JsonNode) root = NULL;
@@ -52,6 +75,7 @@ char *manifest_text(const Engine *engine, const struct ManifestFacts *facts) {
     add_number(builder, "size", facts->size);
     add_model(builder, engine);
     add_packed(builder, facts);
+    if (facts->report->n_changes > 0) add_requantised(builder, facts->report);
     json_builder_end_object(builder);
     root = json_builder_get_root(builder);
     return json_to_string(root, TRUE);

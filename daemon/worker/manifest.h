@@ -13,6 +13,7 @@ struct ManifestFacts {
     const char *tier;   /* of the packed file */
     uint64_t size;      /* of the GGUF file */
     uint64_t packed_bytes;
+    const struct PackReport *report;
 };
 
 /* The JSON text; g_free() it. */

@@ -32,6 +32,7 @@ struct Pack {
     AtomicFile packed;
     uint64_t packed_done; /* of the progress: what packing counted */
     gint64 told_usec;     /* when progress was written last */
+    struct PackReport report;
 };
 
 /* ---- stdout ---- */
@@ -104,7 +105,12 @@ static int handle_packed(void *userdata, uint64_t done, uint64_t total) {
 static int packed_make(struct Pack *self, Reason *why) {
     int r = atomic_file_open(&self->packed, self->options->output, PACKED_FILE);
     if (r < 0) return reason_set(why, -r, "%s: %s", self->options->output, g_strerror(-r));
-    return engine_pack(self->fd, self->packed.fd, handle_packed, self, why);
+    const struct EnginePackOptions options = {
+        .requantise = self->options->requantise,
+        .progress = handle_packed,
+        .userdata = self,
+    };
+    return engine_pack(self->fd, self->packed.fd, &options, &self->report, why);
 }
 
 /* SHA-256 of the GGUF file, in hex. */
@@ -134,6 +140,7 @@ static int manifest_make(struct Pack *self, const char *digest, char **ret, Reas
         .digest = digest,
         .tier = kernels_best()->tier,
         .size = self->size,
+        .report = &self->report,
     };
     struct stat status;
     Engine *engine;

@@ -4,10 +4,13 @@
  */
 #pragma once
 
+#include "engine/engine.h"
+
 struct PackOptions {
     const char *model;  /* the GGUF file */
     const char *output; /* the directory */
     const char *name;   /* for the manifest */
+    enum Requantise requantise;
 };
 
 /* Returns the exit status. The last line on stdout is "done", whatever happened. */

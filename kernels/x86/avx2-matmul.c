@@ -165,6 +165,68 @@ ALWAYS_INLINE void i8(const struct Matrix *matrix, uint32_t tile, const struct A
         rows_store(y + (v0 + v) * y_stride + tile * TILE_ROWS + h * 8, sums[v][h]);
 }
 
+/* The dots of one block of I4, of half a tile. Sums of int16 have room: 8 groups of two products of
+ * a nibble and an activation. */
+_Static_assert(8 * 2 * 15 * 128 <= INT16_MAX, "int16 sums overflow");
+
+ALWAYS_INLINE void i4_dots(const char *block, const int8_t *q, size_t stride,
+                           __m256i dots[BLOCK_MAX_VECTORS][2], const unsigned n_vectors) {
+    const __m256i low = _mm256_set1_epi8(15);
+    clear_sums(dots, n_vectors);
+    UNROLL
+    for (unsigned g = 0; g < 4; g++) {
+        __m256i w[2][2];
+        UNROLL
+        for (unsigned h = 0; h < 2; h++) {
+            __m256i both = load_32(block + g * 64 + h * 32);
+            w[h][0] = _mm256_and_si256(both, low);
+            w[h][1] = _mm256_and_si256(_mm256_srli_epi16(both, 4), low);
+        }
+        UNROLL
+        for (unsigned v = 0; v < n_vectors; v++) {
+            const int8_t *from = q + v * stride + 4 * g;
+            __m256i four[2] = {_mm256_set1_epi32(load_4x8(from)),
+                               _mm256_set1_epi32(load_4x8(from + 16))};
+            UNROLL
+            for (unsigned i = 0; i < 4; i++)
+                dots[v][i / 2] = _mm256_add_epi16(
+                    dots[v][i / 2], _mm256_maddubs_epi16(w[i / 2][i % 2], four[i % 2]));
+        }
+    }
+}
+
+ALWAYS_INLINE void i4(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
+                      uint32_t v0, float *y, size_t y_stride, const unsigned n_vectors) {
+    const uint32_t n_blocks = (matrix->n_cols + I8_BLOCK - 1) / I8_BLOCK;
+    const size_t per_vector = x->stride / I8_BLOCK;
+    const char *data = block_tile(matrix, tile);
+    __m256 sums[BLOCK_MAX_VECTORS][2];
+
+    UNROLL
+    for (unsigned v = 0; v < n_vectors; v++) sums[v][0] = sums[v][1] = _mm256_setzero_ps();
+    for (size_t b = 0; b < n_blocks; b++, data += I4_BLOCK_SIZE) {
+        const uint16_t *w_scales = (const uint16_t *)(const void *)(data + I4_SCALES);
+        __m256i dots[BLOCK_MAX_VECTORS][2];
+        i4_dots(data, x->i8 + v0 * x->stride + b * I8_BLOCK, x->stride, dots, n_vectors);
+        UNROLL
+        for (unsigned v = 0; v < n_vectors; v++) {
+            const size_t at = (v0 + v) * per_vector + b;
+            const __m256 x_scale = _mm256_set1_ps(x->scales[at]);
+            const __m256i offset = _mm256_set1_epi32(8 * x->sums[at]);
+            UNROLL
+            for (unsigned h = 0; h < 2; h++) {
+                __m256i dot = _mm256_sub_epi32(add_pairs(dots[v][h]), offset);
+                __m256 scale = _mm256_mul_ps(rows_f16(w_scales + h * 8), x_scale);
+                sums[v][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), scale, sums[v][h]);
+            }
+        }
+    }
+    UNROLL
+    for (unsigned v = 0; v < n_vectors; v++) UNROLL
+    for (unsigned h = 0; h < 2; h++)
+        rows_store(y + (v0 + v) * y_stride + tile * TILE_ROWS + h * 8, sums[v][h]);
+}
+
 DEFINE_BLOCK(f32, 1)
 static Block *const f32_blocks[] = {NULL, f32_1};
 DEFINE_MATMUL(avx2_matmul_f32, f32_blocks)
@@ -178,6 +240,13 @@ DEFINE_BLOCK(i8, 1)
 DEFINE_BLOCK(i8, 2)
 static Block *const i8_blocks[] = {NULL, i8_1, i8_2};
 DEFINE_MATMUL(avx2_matmul_i8, i8_blocks)
+
+DEFINE_BLOCK(i4, 1)
+DEFINE_BLOCK(i4, 2)
+DEFINE_BLOCK(i4, 3)
+DEFINE_BLOCK(i4, 4)
+static Block *const i4_blocks[] = {NULL, i4_1, i4_2, i4_3, i4_4};
+DEFINE_MATMUL(avx2_matmul_i4, i4_blocks)
 
 DEFINE_BLOCK(t2, 1)
 DEFINE_BLOCK(t2, 2)

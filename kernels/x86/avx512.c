@@ -16,6 +16,7 @@ const struct Kernels kernels_avx512 = {
             [MATRIX_F16] = avx512_matmul_f16,
             [MATRIX_I8] = avx512_matmul_i8,
             [MATRIX_T2] = avx512_matmul_t2,
+            [MATRIX_I4] = avx512_matmul_i4,
         },
     .rms_norm = rms_norm,
     .rope = rope,

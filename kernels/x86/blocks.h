@@ -51,3 +51,6 @@ ALWAYS_INLINE const char *block_tile(const struct Matrix *matrix, size_t tile) {
 /* One block of columns in a MATRIX_I8, and the scales in it. */
 #define I8_BLOCK_SIZE 576u
 #define I8_SCALES 512u
+/* The same of a MATRIX_I4. */
+#define I4_BLOCK_SIZE 288u
+#define I4_SCALES 256u

@@ -42,7 +42,8 @@ static int cancel(void *userdata, uint64_t done, uint64_t total) {
 static int pack(size_t i) {
     Reason why = {""};
     int n = 0, source = source_fd(i), fd = memfd_create("packed", MFD_CLOEXEC);
-    int r = engine_pack(source, fd, count_progress, &n, &why);
+    const struct EnginePackOptions options = {.progress = count_progress, .userdata = &n};
+    int r = engine_pack(source, fd, &options, NULL, &why);
     if (r != 0) test_fail(__FILE__, __LINE__, "%d %s", r, why.text);
     CHECK(n > 0 || i == N_SOURCES - 1);
     close(source);
@@ -228,7 +229,8 @@ static void lies(void) {
 static void unfinished(void) {
     int source = source_fd(0), fd = memfd_create("packed", MFD_CLOEXEC);
     Reason why = {""};
-    CHECK_INT(engine_pack(source, fd, cancel, NULL, &why), -ECANCELED);
+    CHECK_INT(engine_pack(source, fd, &(struct EnginePackOptions){.progress = cancel}, NULL, &why),
+              -ECANCELED);
     CHECK(try_open(fd) < 0);
     close(fd);
     fd = pack(0);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "engine/gguf.h"
+#include "engine/quant-encode.h"
 #include "test.h"
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -289,6 +290,76 @@ static void reads_q8_rows(void) {
     CHECK_NEAR(weights[63], (int8_t)181, 0);
 }
 
+/* ---- Encoding ---- */
+
+static double squared_error(const float *x, const float *made, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += pow((double)x[i] - (double)made[i], 2);
+    return sum;
+}
+
+/* What q4 makes of x, and ggml's own rule: the largest weight is -8 times the scale. */
+static void check_q4_0(const float x[32]) {
+    uint8_t block[18];
+    float made[32], naive[32], largest = 0;
+    uint16_t scale = quant_encode_q4_0(x, block + 2);
+    memcpy(block, &scale, 2);
+    struct QuantMatrix matrix = matrix_of(QUANT_Q4_0, block, 32, 1);
+    quant_rows(&matrix, 0, 1, made, 32);
+    for (unsigned i = 0; i < 32; i++)
+        if (fabsf(x[i]) > fabsf(largest)) largest = x[i];
+    float d = largest / -8;
+    for (unsigned i = 0; i < 32; i++)
+        naive[i] = d * (fminf(15, floorf((d != 0 ? x[i] / d : 0) + 8.5f)) - 8);
+    /* the scale is rounded to a half, a 2048th */
+    double error = squared_error(x, made, 32), bound = squared_error(x, naive, 32);
+    double size = squared_error(x, (const float[32]){0}, 32);
+    if (!(error <= bound + size * 0x1p-20))
+        test_fail(__FILE__, __LINE__, "error %g, ggml's is %g", error, bound);
+}
+
+static void encodes_q4_0(void) {
+    float x[32] = {0};
+    uint32_t random = 1;
+    check_q4_0(x);
+    for (unsigned k = 0; k < 300; k++) {
+        for (unsigned i = 0; i < 32; i++) {
+            random = random * 1664525 + 1013904223;
+            x[i] = (float)((int)(random >> 8) % 2000 - 1000) * (k % 3 == 0 ? 1e-3f : 0.37f);
+            if (k % 5 == 0 && i % 7) x[i] = 0;
+        }
+        check_q4_0(x);
+    }
+    /* what Q4_0 holds exactly stays as it is */
+    uint8_t nibbles[16];
+    for (unsigned i = 0; i < 32; i++) x[i] = (float)((int)(i % 16) - 8) * 0.25f;
+    CHECK_INT(quant_encode_q4_0(x, nibbles), 0x3400);
+    for (unsigned i = 0; i < 16; i++) CHECK_INT(nibbles[i], i | i << 4);
+    x[3] = 1e30f;
+    CHECK(isinf(quant_f16_to_f32(quant_encode_q4_0(x, nibbles))));
+    for (unsigned i = 0; i < 32; i++) x[i] = 1e-42f;
+    CHECK_INT(quant_encode_q4_0(x, nibbles), 0);
+}
+
+static void encodes_q8_0(void) {
+    float x[32] = {0};
+    int8_t q[32];
+    CHECK_INT(quant_encode_q8_0(x, q), 0);
+    CHECK(q[0] == 0 && q[31] == 0);
+    for (unsigned i = 0; i < 32; i++) x[i] = (float)((int)i * 8 - 127);
+    CHECK_INT(quant_encode_q8_0(x, q), F16_ONE);
+    for (unsigned i = 0; i < 32; i++) CHECK_INT(q[i], (int)i * 8 - 127);
+    x[1] = 0.5f; /* halves go away from zero */
+    x[2] = -2.5f;
+    x[4] = 0.49999997f;
+    quant_encode_q8_0(x, q);
+    CHECK(q[1] == 1 && q[2] == -3 && q[4] == 0);
+    x[3] = 1e38f;
+    CHECK(isinf(quant_f16_to_f32(quant_encode_q8_0(x, q))));
+    for (unsigned i = 0; i < 32; i++) x[i] = 1e-42f;
+    CHECK_INT(quant_encode_q8_0(x, q), 0);
+}
+
 /* ---- ggml's vectors ---- */
 
 static void *read_file(const char *name, size_t *ret_size) {
@@ -300,6 +371,25 @@ static void *read_file(const char *name, size_t *ret_size) {
     *ret_size = fread(data, 1, 1 << 20, file);
     fclose(file);
     return data;
+}
+
+static void encodes_as_ggml(void) {
+    size_t size = 0, expected_size = 0;
+    float *input = read_file("quant-vectors/q8_0-input.f32", &size);
+    uint8_t *expected = read_file("quant-vectors/q8_0-encoded.blocks", &expected_size);
+    if (input && expected) {
+        size_t n = size / sizeof(float) / 32;
+        CHECK(n > 0 && expected_size == n * 34);
+        for (size_t i = 0; i < n; i++) {
+            int8_t q[32];
+            uint16_t scale = quant_encode_q8_0(input + 32 * i, q);
+            if (memcmp(expected + 34 * i, &scale, 2) != 0 ||
+                memcmp(expected + 34 * i + 2, q, 32) != 0)
+                test_fail(__FILE__, __LINE__, "block %zu", i);
+        }
+    }
+    free(input);
+    free(expected);
 }
 
 /* To the bit: ggml computes in the same order. */
@@ -372,5 +462,7 @@ int main(void) {
         {"reads odd scales", reads_odd_scales}, {"finds ternary floats", finds_ternary_floats},
         {"refuses what is not ternary", refuses_what_is_not_ternary},
         {"merges scans", merges_scans}, {"reads q8 rows", reads_q8_rows},
-        {"agrees with ggml", agrees_with_ggml}, {"agrees across formats", agrees_across_formats});
+        {"encodes q4_0", encodes_q4_0}, {"encodes q8_0", encodes_q8_0},
+        {"encodes as ggml", encodes_as_ggml}, {"agrees with ggml", agrees_with_ggml},
+        {"agrees across formats", agrees_across_formats});
 }

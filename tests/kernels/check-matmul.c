@@ -70,6 +70,11 @@ static void compare_t2(const struct Kernels *tier) {
     compare_largest(tier, MATRIX_T2);
 }
 
+static void compare_i4(const struct Kernels *tier) {
+    compare_layout(tier, MATRIX_I4);
+    compare_largest(tier, MATRIX_I4);
+}
+
 /* The C tier against weights and activations as numbers, in double precision. */
 static void check_definition(enum MatrixLayout layout) {
     enum { N_ROWS = 37, N_COLS = 300, N_VECTORS = 3, Y_STRIDE = 48 };
@@ -111,6 +116,11 @@ void check_matmul_t2(void) {
     check_tiers(compare_t2);
 }
 
+void check_matmul_i4(void) {
+    check_definition(MATRIX_I4);
+    check_tiers(compare_i4);
+}
+
 /* ---- packing ---- */
 
 static void check_round_trip(enum MatrixLayout layout, uint32_t n_rows, uint32_t n_cols) {
@@ -143,6 +153,10 @@ void check_packing(void) {
     check_sizes(MATRIX_F16, 16, 1);
     check_sizes(MATRIX_I8, 9, 32); /* with its share of the scale */
     check_sizes(MATRIX_T2, 2, 16);
+    /* 4 bits and a 32nd of a half are no whole number: two weights at a time */
+    if (matrix_column_group(MATRIX_I4) != 32 || matrix_tile_size(MATRIX_I4, 33) != 2 * 288 ||
+        matrix_size(MATRIX_I4, 17, 32) != 2 * 288)
+        check_failed("sizes of layout %d", MATRIX_I4);
     for (enum MatrixLayout layout = 0; layout < N_MATRIX_LAYOUTS; layout++)
         for (unsigned c = 0; c < LENGTH(few_columns); c++) {
             check_round_trip(layout, 1, few_columns[c]);

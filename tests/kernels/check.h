@@ -30,6 +30,7 @@ void check_matmul_f32(void);
 void check_matmul_f16(void);
 void check_matmul_i8(void);
 void check_matmul_t2(void);
+void check_matmul_i4(void);
 void check_packing(void);
 
 /* check-attend.c */

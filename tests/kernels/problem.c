@@ -17,6 +17,32 @@ static union {
 } weights;
 static float weight_scales[1 << 18];
 
+static void pack_halves(const float *rows, uint32_t n_rows, uint32_t n_cols, void *dst) {
+    static uint16_t halves[TILE_ROWS * (1 << 13)];
+    size_t n = (size_t)n_rows * n_cols;
+    if (n > sizeof halves / sizeof *halves) abort();
+    for (size_t i = 0; i < n; i++) halves[i] = f16_encode(rows[i]);
+    matrix_pack_f16(halves, n_rows, n_cols, dst);
+}
+
+/* Bytes of -8 to 7 as Q4_0's nibbles. */
+static void pack_i4(const struct Problem *p, uint32_t row, uint32_t n, void *dst) {
+    const uint32_t n_cols = p->matrix.n_cols, per_row = n_blocks(n_cols);
+    static uint8_t nibbles[TILE_ROWS * MATRIX_MAX_COLS / 2];
+    static uint16_t scales[TILE_ROWS * MATRIX_MAX_COLS / I8_BLOCK];
+
+    memset(nibbles, 0x88, (size_t)n * per_row * 16);
+    for (uint32_t r = 0; r < n; r++)
+        for (uint32_t c = 0; c < n_cols; c++) {
+            uint8_t *byte = &nibbles[((size_t)r * per_row + c / 32) * 16 + c % 16];
+            unsigned q = (unsigned)(p->bytes[(size_t)(row + r) * n_cols + c] + 8);
+            *byte = c % 32 < 16 ? (*byte & 0xf0) | q : (*byte & 0x0f) | q << 4;
+        }
+    for (size_t i = 0; i < (size_t)n * per_row; i++)
+        scales[i] = f16_encode(p->w_scales[(size_t)row * per_row + i]);
+    matrix_pack_i4(nibbles, scales, n, n_cols, dst);
+}
+
 static void pack_tile(const struct Problem *p, uint32_t row, void *dst) {
     uint32_t n = p->matrix.n_rows - row < TILE_ROWS ? p->matrix.n_rows - row : TILE_ROWS;
     size_t at = (size_t)row * p->matrix.n_cols;
@@ -26,11 +52,14 @@ static void pack_tile(const struct Problem *p, uint32_t row, void *dst) {
         matrix_pack_f32(p->floats + at, n, p->matrix.n_cols, dst);
         break;
     case MATRIX_F16:
-        matrix_pack_f16(p->floats + at, n, p->matrix.n_cols, dst);
+        pack_halves(p->floats + at, n, p->matrix.n_cols, dst);
         break;
     case MATRIX_I8:
         matrix_pack_i8(p->bytes + at, p->w_scales + (size_t)row * n_blocks(p->matrix.n_cols), n,
                        p->matrix.n_cols, dst);
+        break;
+    case MATRIX_I4:
+        pack_i4(p, row, n, dst);
         break;
     default:
         matrix_pack_t2(p->bytes + at, n, p->matrix.n_cols, dst);
@@ -57,6 +86,12 @@ static int8_t random_byte(const struct Problem *p) {
     return p->fill >= FILL_EXTREME ? ends[random_u32() % 4] : (int8_t)random_u32();
 }
 
+static int8_t random_nibble(const struct Problem *p) {
+    static const int8_t ends[] = {-8, 7, -8, 0};
+    if (p->fill == FILL_ZERO) return 0;
+    return p->fill >= FILL_EXTREME ? ends[random_u32() % 4] : (int8_t)(random_u32() % 16) - 8;
+}
+
 static int8_t random_trit(const struct Problem *p) {
     return (int8_t)(p->fill == FILL_ZERO ? 0 : (int)(random_u32() % 3) - 1);
 }
@@ -71,9 +106,13 @@ static void fill_weights(struct Problem *p) {
     p->w_scales = weight_scales;
     if (is_float(w->layout)) fill_floats(p->fill, weights.floats, n);
     for (size_t i = 0; i < n && !is_float(w->layout); i++)
-        weights.bytes[i] = w->layout == MATRIX_T2 ? random_trit(p) : random_byte(p);
+        weights.bytes[i] = w->layout == MATRIX_T2   ? random_trit(p)
+                           : w->layout == MATRIX_I4 ? random_nibble(p)
+                                                    : random_byte(p);
     fill_floats(p->fill == FILL_SPECIAL ? FILL_EXTREME : p->fill, weight_scales,
-                w->layout == MATRIX_I8 ? (size_t)w->n_rows * n_blocks(w->n_cols) : 0);
+                w->layout != MATRIX_T2 && !is_float(w->layout)
+                    ? (size_t)w->n_rows * n_blocks(w->n_cols)
+                    : 0);
 }
 
 static int32_t sum_of(const int8_t *q, size_t n) {
@@ -141,7 +180,11 @@ struct Problem problem_new_largest(enum MatrixLayout layout, uint32_t n_rows, ui
                                    uint32_t n_vectors) {
     struct Problem p = shaped(layout, FILL_RANDOM, n_rows, n_cols, n_vectors);
     fill_weights(&p);
-    memset(weights.bytes, layout == MATRIX_T2 ? 1 : -128, (size_t)n_rows * n_cols);
+    memset(weights.bytes,
+           layout == MATRIX_T2   ? 1
+           : layout == MATRIX_I4 ? -8
+                                 : -128,
+           (size_t)n_rows * n_cols);
     pack(&p);
     fill_activations(&p);
     int8_t *q = guarded(SLOT_B, p.x.stride * n_vectors);
@@ -162,6 +205,10 @@ float problem_weight(const struct Problem *p, uint32_t row, uint32_t column) {
     case MATRIX_I8:
         return p->bytes[i] *
                p->w_scales[(size_t)row * n_blocks(p->matrix.n_cols) + column / I8_BLOCK];
+    case MATRIX_I4:
+        return p->bytes[i] *
+               f16_decode(f16_encode(
+                   p->w_scales[(size_t)row * n_blocks(p->matrix.n_cols) + column / I8_BLOCK]));
     default:
         return p->bytes[i] * p->matrix.scale;
     }
