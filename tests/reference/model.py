@@ -6,7 +6,7 @@ A family is a module with
     logits(model, tokens)        -> float64 [len(tokens)][n_vocab], from model.keys and model.weights alone
 
 written from the papers and the descriptions of the format, in float64, with nothing rounded but what the definition of
-the arithmetic rounds: the inputs of ternary matrices to 8 bits a token (BitNet) and of Q8_0 matrices to 8 bits in
+the arithmetic rounds: the inputs of ternary matrices to 8 bits a token (BitNet) and of Q8_0 and Q4_0 matrices to 8 bits in
 blocks of 32 (see multiply())."""
 import re
 from dataclasses import dataclass, field
@@ -70,7 +70,7 @@ class Model:
         bias = self.weights.get(name + ".bias")
         if ternary or is_ternary(self.types.get(weight), self.weights[weight]):
             x = quantise_token(x)
-        elif self.types.get(weight) == "Q8_0":
+        elif self.types.get(weight) in ("Q8_0", "Q4_0"):
             x = quantise_blocks(x)
         y = x @ self.weights[weight].T
         return y if bias is None else y + bias
