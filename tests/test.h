@@ -23,8 +23,9 @@ struct TestCase {
     void (*run)(void);
 };
 
-static int test_n_failures;          /* in the running case */
-static const char *test_skip_reason; /* of the running case */
+/* Of the running case. Weak: the files of a program share them. */
+__attribute__((weak)) int test_n_failures;
+__attribute__((weak)) const char *test_skip_reason;
 
 __attribute__((format(printf, 3, 4), unused)) static void test_fail(const char *file, int line,
                                                                     const char *format, ...) {

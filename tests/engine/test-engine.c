@@ -9,6 +9,7 @@
 #include "engine/text/tokenizer.h"
 #include "kernels/kernels.h"
 #include "test.h"
+#include "tiny-mamba.h"
 #include "tiny-model.h"
 
 #define N_TOKENS 150 /* three pages of the KV cache */
@@ -33,6 +34,8 @@ static Token tokens[N_TOKENS];
 static int model_fd(const char *architecture) {
     struct TinyShape shape = llama;
     if (strcmp(architecture, "fake") == 0) return fake_model_fd(N_VOCAB, 160, 0, 0);
+    if (strcmp(architecture, "mamba") == 0) return tiny_mamba_fd(&tiny_mamba);
+    if (strcmp(architecture, "mamba2") == 0) return tiny_mamba_fd(&tiny_mamba2);
     if (strcmp(architecture, "fake, by 32") == 0) return fake_model_fd(N_VOCAB, 160, 0, 32);
     shape.architecture = architecture;
     struct TinyModel *model = tiny_model_new(&shape);
@@ -42,7 +45,8 @@ static int model_fd(const char *architecture) {
 }
 
 /* The last goes back to multiples of 32 tokens only, as a recurrent family would. */
-static const char *const architectures[] = {"llama", "bitnet", "fake", "fake, by 32"};
+static const char *const architectures[] = {"llama",       "bitnet", "fake",
+                                            "fake, by 32", "mamba",  "mamba2"};
 #define N_ARCHITECTURES (sizeof architectures / sizeof *architectures)
 
 static void open_tokens(void) {
