@@ -13,7 +13,23 @@ static const struct {
     {"llama", &family_transformer},
     {"mamba", &family_mamba},
     {"mamba2", &family_mamba},
+    {"rwkv6", &family_rwkv},
+    {"rwkv7", &family_rwkv},
 };
+
+/* Names close to ours that are other models. */
+static const struct {
+    const char *name, *why;
+} refusals[] = {
+    {"arwkv7", "it is a Qwen2 whose attention was replaced by a variant of RWKV-7"},
+    {"rwkv6qwen2", "it is a Qwen2 whose attention was replaced by a variant of RWKV-6"},
+};
+
+const char *architecture_refusal(const char *architecture) {
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        if (strcmp(refusals[i].name, architecture) == 0) return refusals[i].why;
+    return NULL;
+}
 
 const char *architecture_name(unsigned i) {
     return i < sizeof architectures / sizeof *architectures ? architectures[i].name : NULL;

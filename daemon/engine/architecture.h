@@ -50,9 +50,12 @@ struct Family {
 
 /* By general.architecture; NULL: not supported. */
 const struct Family *family_find(const char *architecture);
+/* Why there is no family for an architecture that looks like one of ours; NULL: unheard of. */
+const char *architecture_refusal(const char *architecture);
 /* The names of all architectures, NULL past the last. */
 const char *architecture_name(unsigned i);
 
 extern const struct Family family_fake;
 extern const struct Family family_mamba;
+extern const struct Family family_rwkv;
 extern const struct Family family_transformer;

@@ -36,6 +36,10 @@ static int find_family(Engine *engine, Reason *why) {
     const char *architecture = engine->info.architecture;
     if (!*architecture) return reason_set(why, EBADMSG, "the file has no general.architecture");
     engine->family = family_find(architecture);
+    const char *refusal = architecture_refusal(architecture);
+    if (refusal)
+        return reason_set(why, ENOTSUP, "the architecture \"%s\" is not supported: %s",
+                          architecture, refusal);
     if (!engine->family)
         return reason_set(why, ENOTSUP, "the architecture \"%.64s\" is not supported",
                           architecture);

@@ -3,6 +3,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 
 import mamba
+import rwkv
 import transformer
 
 EXACT = 2e-4  # what sums of floats leave of logits of some units
@@ -58,4 +59,28 @@ CASES = [
          "BF16", seed=11),
     Case("mamba2 in Q8_0", mamba, {"architecture": "mamba2", "C": 64, "H": 6, "P": 32, "G": 2, "N": 64, "K": 4}, ROUNDED,
          "Q8_0", seed=12),
+    Case("rwkv6", rwkv, {"architecture": "rwkv6"}, EXACT, seed=1),
+    Case("rwkv6, lerps apart", rwkv, {"architecture": "rwkv6", "separate": True, "heads": 2, "head_size": 40, "n_ff": 37,
+                                      "with_ranks": False, "keys": {"token_shift_count": 2}}, EXACT, seed=2),
+    Case("rwkv6, rescaled", rwkv, {"architecture": "rwkv6", "n_layers": 5, "heads": 5, "head_size": 16, "ranks": (33, 1),
+                                   "keys": {"rescale_every_n_layers": 2}}, EXACT, "F16", seed=3,
+         matters=("rescale_every_n_layers",)),
+    Case("rwkv6, one head", rwkv, {"architecture": "rwkv6", "n_layers": 1, "heads": 1, "head_size": 64, "n_ff": 129},
+         EXACT, "BF16", seed=4),
+    Case("rwkv6 in Q8_0", rwkv, {"architecture": "rwkv6", "heads": 4, "head_size": 32, "n_ff": 160, "ranks": (32, 7)},
+         ROUNDED, "Q8_0", {"time_mix_w": "F32", "time_mix_first": "F32", "decay": "F16"}, seed=5),
+    Case("rwkv7", rwkv, {}, EXACT, seed=6),
+    Case("rwkv7, r_k by head", rwkv, {"flat": False, "heads": 5, "head_size": 24, "with_ranks": False, "n_ff": 61}, EXACT,
+         seed=7),
+    Case("rwkv7, other ranks", rwkv, {"heads": 1, "head_size": 56, "ranks": (1, 17, 33, 64), "n_ff": 333}, EXACT, "F16",
+         seed=8),
+    Case("rwkv7, one layer", rwkv, {"n_layers": 1, "heads": 2, "head_size": 64, "with_ranks": False}, EXACT, "BF16",
+         seed=9),
+    Case("rwkv7, six layers", rwkv, {"n_layers": 6, "heads": 3, "head_size": 64, "n_ff": 401,
+                                     "keys": {"attention.layer_norm_epsilon": 1e-3}}, EXACT, seed=10),
+    Case("rwkv7 in Q8_0", rwkv, {"heads": 4, "head_size": 32, "n_ff": 160, "ranks": (7, 9, 11, 32)}, ROUNDED, "Q8_0",
+         {"time_mix_g": "F16"}, seed=11),
+    Case("rwkv7, heads of 12", rwkv, {"head_size": 12}, EXACT, refused="multiple of 8"),
+    Case("rwkv6, one token shift", rwkv, {"architecture": "rwkv6", "keys": {"token_shift_count": 1}}, EXACT,
+         refused="token shift"),
 ]
