@@ -121,6 +121,7 @@ enum RopePairing {
 enum KvType {
     KV_F16,
     KV_F32,
+    KV_I8, /* int8 with one float scale a row */
     N_KV_TYPES,
 };
 
@@ -181,6 +182,16 @@ struct Wkv {
     float *y;                   /* of each row; overlaps nothing */
 };
 
+/* What one call of `attend` reads: n positions' keys and values of one KV head. A row may be read
+ * up to a multiple of 16 elements; what lies there does not count. */
+struct AttendPage {
+    uint32_t n;                       /* <= ATTEND_MAX */
+    uint32_t key_size, value_size;    /* elements of a row, any number */
+    size_t key_stride, value_stride;  /* elements from one row to the next */
+    const void *k, *v;                /* [n] rows */
+    const float *k_scales, *v_scales; /* KV_I8: [n], element = q * scale */
+};
+
 struct Kernels {
     const char *tier; /* "c", "avx2", "avx512" */
 
@@ -230,19 +241,24 @@ struct Kernels {
     void (*f32_to_f16)(const float *x, uint32_t n, uint16_t *y);
     void (*f16_to_f32)(const uint16_t *x, uint32_t n, float *y);
 
+    /* One row of a KV_I8 cache: d = max|x| / 127, q = rint(x * (1 / d)), ties to even. Where d
+     * would be below FLT_MIN, d and q are 0. A NaN does not count for max|x| and becomes 0. Writes
+     * n bytes. */
+    void (*quantize_row)(const float *x, uint32_t n, int8_t *q, float *ret_scale);
+
     /* One page of attention with a running (flash) softmax, for the n_queries query heads of one
-     * token that share a KV head. q: [n_queries][head_size], already scaled by 1/sqrt(head_size).
-     * k, v: n (<= ATTEND_MAX) rows of head_size halves or floats, kv_stride elements apart; halves
-     * count as the floats that they are. max, sum: [n_queries] running maximum (start: -INFINITY)
-     * and denominator (start: 0); acc: [n_queries][head_size] running numerator (start: 0). After
-     * the last page the caller divides acc by sum. head_size is a multiple of 8. Per query:
-     *   s[j] = q . k_j in 16 lanes (dimension mod 16) with fma and the tree of rms_norm
+     * token that share a KV head. q: [n_queries][key_size], already scaled by 1/sqrt(key_size).
+     * Halves and bytes count as the floats that they are. max, sum: [n_queries] running maximum
+     * (start: -INFINITY) and denominator (start: 0); acc: [n_queries][value_size] running numerator
+     * (start: 0). After the last page the caller divides acc by sum. Per query:
+     *   s[j] = q . k_j in 16 lanes (dimension mod 16) with fma and the tree of rms_norm;
+     *          I8: s[j] = s[j] * k_scales[j]
      *   m = max(max, s[0..n)), a zero being +0;  c = exp(max - m), 0 when max is -INFINITY
      *   p[j] = exp(s[j] - m);  P = sum of p[j] in 16 lanes (j mod 16) plus tree
-     *   sum = fma(sum, c, P);  acc[d] *= c, then acc[d] = fma(p[j], v_j[d], acc[d]) for j in order
+     *   sum = fma(sum, c, P);  I8: p[j] = p[j] * v_scales[j]
+     *   acc[d] *= c, then acc[d] = fma(p[j], v_j[d], acc[d]) for j in order
      */
-    void (*attend[N_KV_TYPES])(const float *q, uint32_t n_queries, uint32_t head_size,
-                               const void *k, const void *v, uint32_t n, size_t kv_stride,
+    void (*attend[N_KV_TYPES])(const float *q, uint32_t n_queries, const struct AttendPage *page,
                                float *max, float *sum, float *acc);
 
     /* y = softplus(x + bias), y = exp(a * b): kernels/softplus.h, kernels/exp.h. y may be x or a.

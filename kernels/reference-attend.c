@@ -9,6 +9,7 @@
 
 /* Element i of keys or values. */
 static inline float element(const void *x, size_t i, enum KvType type) {
+    if (type == KV_I8) return ((const int8_t *)x)[i];
     return type == KV_F16 ? f16_decode(((const uint16_t *)x)[i]) : ((const float *)x)[i];
 }
 
@@ -35,27 +36,39 @@ static float softmax(float *scores, uint32_t n, float *max, float *sum) {
     return c;
 }
 
-static inline void attend(const float *q, uint32_t n_queries, uint32_t head_size, const void *k,
-                          const void *v, uint32_t n, size_t kv_stride, float *max, float *sum,
-                          float *acc, enum KvType type) {
+static inline void multiply(float *x, const float *by, uint32_t n) {
+    for (uint32_t j = 0; j < n; j++) x[j] *= by[j];
+}
+
+static inline void attend(const float *q, uint32_t n_queries, const struct AttendPage *page,
+                          float *max, float *sum, float *acc, enum KvType type) {
+    const uint32_t n = page->n, value_size = page->value_size;
     assert(n <= ATTEND_MAX);
-    for (uint32_t i = 0; i < n_queries; i++, q += head_size, acc += head_size) {
+    for (uint32_t i = 0; i < n_queries; i++, q += page->key_size, acc += value_size) {
         float p[ATTEND_MAX];
-        for (uint32_t j = 0; j < n; j++) p[j] = dot(q, k, j * kv_stride, head_size, type);
-        float c = softmax(p, n, &max[i], &sum[i]);
-        for (uint32_t d = 0; d < head_size; d++) acc[d] *= c;
         for (uint32_t j = 0; j < n; j++)
-            for (uint32_t d = 0; d < head_size; d++)
-                acc[d] = fmaf(p[j], element(v, j * kv_stride + d, type), acc[d]);
+            p[j] = dot(q, page->k, j * page->key_stride, page->key_size, type);
+        if (type == KV_I8) multiply(p, page->k_scales, n);
+        float c = softmax(p, n, &max[i], &sum[i]);
+        if (type == KV_I8) multiply(p, page->v_scales, n);
+        for (uint32_t d = 0; d < value_size; d++) acc[d] *= c;
+        for (uint32_t j = 0; j < n; j++)
+            for (uint32_t d = 0; d < value_size; d++)
+                acc[d] = fmaf(p[j], element(page->v, j * page->value_stride + d, type), acc[d]);
     }
 }
 
-void c_attend_f16(const float *q, uint32_t n_queries, uint32_t head_size, const void *k,
-                  const void *v, uint32_t n, size_t kv_stride, float *max, float *sum, float *acc) {
-    attend(q, n_queries, head_size, k, v, n, kv_stride, max, sum, acc, KV_F16);
+void c_attend_f16(const float *q, uint32_t n_queries, const struct AttendPage *page, float *max,
+                  float *sum, float *acc) {
+    attend(q, n_queries, page, max, sum, acc, KV_F16);
 }
 
-void c_attend_f32(const float *q, uint32_t n_queries, uint32_t head_size, const void *k,
-                  const void *v, uint32_t n, size_t kv_stride, float *max, float *sum, float *acc) {
-    attend(q, n_queries, head_size, k, v, n, kv_stride, max, sum, acc, KV_F32);
+void c_attend_f32(const float *q, uint32_t n_queries, const struct AttendPage *page, float *max,
+                  float *sum, float *acc) {
+    attend(q, n_queries, page, max, sum, acc, KV_F32);
+}
+
+void c_attend_i8(const float *q, uint32_t n_queries, const struct AttendPage *page, float *max,
+                 float *sum, float *acc) {
+    attend(q, n_queries, page, max, sum, acc, KV_I8);
 }

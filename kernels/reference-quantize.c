@@ -11,15 +11,19 @@ static float largest(const float *x, uint32_t n) {
     return max;
 }
 
-/* q = rint(x * factor) from x[0] to x[n], zeros up to 32. Only an infinite x makes NaN or leaves
- * -128..127. Returns the sum of q. */
+/* rint(x * factor). Only an infinite x makes NaN or leaves -128..127. */
+static int8_t quantize_one(float x, float factor) {
+    float product = x * factor;
+    product = isnan(product) ? 0 : fminf(fmaxf(product, -128), 127);
+    return (int8_t)lrintf(product);
+}
+
+/* From x[0] to x[n], zeros up to 32. Returns the sum of q. */
 static int32_t quantize(const float *x, uint32_t n, float factor, int8_t q[I8_BLOCK]) {
     int32_t sum = 0;
 
     for (uint32_t i = 0; i < I8_BLOCK; i++) {
-        float product = i < n ? x[i] * factor : 0;
-        product = isnan(product) ? 0 : fminf(fmaxf(product, -128), 127);
-        q[i] = (int8_t)lrintf(product);
+        q[i] = i < n ? quantize_one(x[i], factor) : 0;
         sum += q[i];
     }
     return sum;
@@ -46,4 +50,11 @@ void c_quantize_block(const float *x, uint32_t n, int8_t *q, float *scales, int3
         scales[i / I8_BLOCK] = d;
         sums[i / I8_BLOCK] = quantize(x + i, length, d > 0 ? 1.0f / d : 0, q + i);
     }
+}
+
+void c_quantize_row(const float *x, uint32_t n, int8_t *q, float *ret_scale) {
+    float d = largest(x, n) / 127.0f;
+    if (d < FLT_MIN) d = 0;
+    for (uint32_t i = 0; i < n; i++) q[i] = quantize_one(x[i], d > 0 ? 1.0f / d : 0);
+    *ret_scale = d;
 }

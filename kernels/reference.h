@@ -10,6 +10,7 @@ extern const struct Kernels kernels_c;
 
 void c_quantize_token(const float *x, uint32_t n, int8_t *q, float *ret_scale, int32_t *ret_sum);
 void c_quantize_block(const float *x, uint32_t n, int8_t *q, float *scales, int32_t *sums);
+void c_quantize_row(const float *x, uint32_t n, int8_t *q, float *ret_scale);
 void c_matmul_f32(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
                   const struct Activations *x, float *y, size_t y_stride);
 void c_matmul_f16(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
@@ -20,10 +21,12 @@ void c_matmul_i4(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
                  const struct Activations *x, float *y, size_t y_stride);
 void c_matmul_t2(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
                  const struct Activations *x, float *y, size_t y_stride);
-void c_attend_f16(const float *q, uint32_t n_queries, uint32_t head_size, const void *k,
-                  const void *v, uint32_t n, size_t kv_stride, float *max, float *sum, float *acc);
-void c_attend_f32(const float *q, uint32_t n_queries, uint32_t head_size, const void *k,
-                  const void *v, uint32_t n, size_t kv_stride, float *max, float *sum, float *acc);
+void c_attend_f16(const float *q, uint32_t n_queries, const struct AttendPage *page, float *max,
+                  float *sum, float *acc);
+void c_attend_f32(const float *q, uint32_t n_queries, const struct AttendPage *page, float *max,
+                  float *sum, float *acc);
+void c_attend_i8(const float *q, uint32_t n_queries, const struct AttendPage *page, float *max,
+                 float *sum, float *acc);
 void c_softplus(const float *x, const float *bias, uint32_t n, float *y);
 void c_exp_mul(const float *a, const float *b, uint32_t n, float *y);
 void c_ssm_conv(const struct SsmConv *conv);

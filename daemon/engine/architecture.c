@@ -13,6 +13,8 @@ static const struct {
     {"llama", &family_transformer},
     {"mamba", &family_mamba},
     {"mamba2", &family_mamba},
+    {"qwen2", &family_transformer},
+    {"qwen3", &family_transformer},
     {"rwkv6", &family_rwkv},
     {"rwkv7", &family_rwkv},
 };

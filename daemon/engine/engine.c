@@ -63,7 +63,7 @@ static int load(Engine *engine, int fd, const struct EngineOptions *options, Rea
     if (r != 0) return r;
     r = tokenizer_new(engine->gguf, &engine->tokenizer, why);
     if (r < 0) return r;
-    r = source_plan(engine, options->kv_type, &shape, why);
+    r = source_plan(engine, options, &shape, why);
     if (r < 0) return r;
     r = check_shape(engine, &shape, why);
     if (r < 0) return r;
@@ -119,7 +119,7 @@ int engine_pack(int fd, int out_fd, const struct EnginePackOptions *options,
     if (r == 0) r = source_open(engine, fd, options->requantise, why);
     if (r == 0 && engine->packed) r = reason_set(why, EINVAL, "the file is packed already");
     if (r == 0) r = tokenizer_new(engine->gguf, &engine->tokenizer, why);
-    if (r == 0) r = source_plan(engine, NULL, &shape, why);
+    if (r == 0) r = source_plan(engine, &defaults, &shape, why);
     if (r == 0) r = check_shape(engine, &shape, why);
     if (r == 0) r = source_pack(engine, out_fd, options->progress, options->userdata, why);
     if (r == 0 && ret_report) weights_report(engine->weights, ret_report);

@@ -63,8 +63,8 @@ struct EngineOptions {
     uint32_t n_ctx;                /* 0, or more than that: what the model was trained for */
     uint32_t max_tokens;           /* most tokens in one step over all spans; 0: 512 */
     const struct Kernels *kernels; /* kernels/kernels.h; NULL: kernels_best() */
-    const char *kv_type;           /* "F16" or "F32" instead of what ModelInfo says; NULL: that */
-    enum Requantise requantise;    /* of a GGUF file; a packed one is what it is */
+    const char *kv_type; /* "F16", "F32" or "I8" instead of what ModelInfo says; NULL: that */
+    enum Requantise requantise; /* of a GGUF file; a packed one is what it is */
 };
 
 /* A packed file that another version or for another kernel tier made: pack it again. */

@@ -52,6 +52,29 @@ int model_u32(const struct ModelFile *file, const char *name, uint32_t min, uint
     return 0;
 }
 
+int model_u32s(const struct ModelFile *file, const char *name, uint32_t min, uint32_t max,
+               uint32_t n, uint32_t *ret, Reason *why) {
+    const struct Key key = key_of(file, name);
+    struct GgufArray array;
+    if (gguf_get_integers(file->gguf, key.text, &array, NULL) != 0) {
+        uint32_t value;
+        int r = model_u32(file, name, min, max, &value, why);
+        for (uint32_t i = 0; r == 0 && i < n; i++) ret[i] = value;
+        return r;
+    }
+    if (array.n != n)
+        return reason_set(why, EBADMSG, "%s has %llu values for %u layers", key.text,
+                          (unsigned long long)array.n, n);
+    for (uint32_t i = 0; i < n; i++) {
+        const int64_t value = gguf_array_integer(&array, i);
+        if (value < min || value > max)
+            return reason_set(why, EBADMSG, "%s is %lld in layer %u, not within %u and %u",
+                              key.text, (long long)value, i, min, max);
+        ret[i] = (uint32_t)value;
+    }
+    return 0;
+}
+
 int model_f32(const struct ModelFile *file, const char *name, float *ret, Reason *why) {
     return gguf_get_f32(file->gguf, key_of(file, name).text, ret, why);
 }

@@ -18,12 +18,16 @@ struct ModelFile {
     const char *architecture;
     struct Weights *weights;
     const char *kv_type; /* EngineOptions.kv_type */
+    uint32_t n_ctx;      /* EngineOptions.n_ctx: 0, or what sequences may hold at most */
 };
 
 /* What every family tells the engine. */
 struct ModelShape {
     uint32_t n_layers, n_embd, n_vocab, n_ctx;
     const char *kv_type; /* ModelInfo.kv_type; NULL: "" */
+    /* Not 0: what EngineOptions asked for changes what the model computes. Part of its fingerprint:
+     * a saved sequence of one variant is none of another. */
+    uint32_t variant;
 };
 
 /* The key is the architecture, a dot and `name`. Returns 0, or GGUF_ABSENT leaving *ret alone.
@@ -31,6 +35,9 @@ struct ModelShape {
  * -ENOTSUP otherwise. */
 int model_u32(const struct ModelFile *file, const char *name, uint32_t min, uint32_t max,
               uint32_t *ret, Reason *why);
+/* One value for each of n layers: from an array of n, or the same for all. */
+int model_u32s(const struct ModelFile *file, const char *name, uint32_t min, uint32_t max,
+               uint32_t n, uint32_t *ret, Reason *why);
 int model_f32(const struct ModelFile *file, const char *name, float *ret, Reason *why);
 int model_bool(const struct ModelFile *file, const char *name, bool *ret, Reason *why);
 /* -EBADMSG when the string is longer than size - 1. */

@@ -25,7 +25,7 @@
 
 #define PACKED_MAGIC "RLLMPAK" /* and its NUL: 8 bytes */
 #define PACKED_VERSION 1u      /* of the container */
-#define PACKED_LAYOUT 2u       /* of what kernels.h says about packed matrices */
+#define PACKED_LAYOUT 3u       /* of packed matrices in kernels.h, and of what families ask for */
 #define PACKED_PAGE 4096u
 
 struct PackedHeader {

@@ -101,8 +101,9 @@ void quant_float_trits(const struct QuantType *type, const uint8_t *row, size_t 
 /* ---- Blocks as they are ---- */
 
 #define QUANT_Q8_0_BYTES 34u /* a half, 32 int8 */
-#define QUANT_Q4_0_BYTES 18u /* a half, 16 bytes of nibbles: the first 16 weights in the low ones  \
-                              */
+#define QUANT_Q4_0_BYTES                                                                           \
+    18u /* a half, 16 bytes of nibbles: the first 16 weights in the low ones                       \
+         */
 
 /* The row's blocks in the file, aligned to nothing. */
 const uint8_t *quant_row_blocks(const struct QuantMatrix *matrix, uint64_t row);

@@ -9,7 +9,7 @@
 #include "engine/sequence.h"
 
 #define SAVE_MAGIC "RLLMSEQ"
-#define SAVE_VERSION 3u
+#define SAVE_VERSION 4u
 
 /* ModelInfo.kv_type, NUL-padded. */
 struct KvTag {

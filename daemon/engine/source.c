@@ -154,15 +154,19 @@ int source_open(Engine *engine, int fd, enum Requantise requantise, Reason *why)
     return r < 0 ? r : find_family(engine, why);
 }
 
-int source_plan(Engine *engine, const char *kv_type, struct ModelShape *ret_shape, Reason *why) {
+int source_plan(Engine *engine, const struct EngineOptions *options, struct ModelShape *ret_shape,
+                Reason *why) {
     struct ModelFile file = {
         .gguf = engine->gguf,
         .architecture = engine->info.architecture,
         .weights = engine->weights,
-        .kv_type = kv_type,
+        .kv_type = options->kv_type,
+        .n_ctx = options->n_ctx,
     };
     int r = engine->family->open(&file, ret_shape, &engine->model, why);
     if (r == 0) tell_requantised(engine);
+    if (r == 0 && ret_shape->variant != 0)
+        digest_add(&engine->fingerprint, &ret_shape->variant, sizeof ret_shape->variant);
     return r;
 }
 

@@ -9,7 +9,8 @@
  *         h = norm(x);  x += Wdown sub_norm(act(Wgate h) * Wup h)
  *     logits = Whead norm(x)
  *
- * sub_norm is BitNet's and nothing in llama. BitNet quantises what goes into a ternary matrix to 8
+ * sub_norm is BitNet's and nothing in llama; Qwen3 norms every head of q and k before it rotates.
+ * BitNet quantises what goes into a ternary matrix to 8
  * bits a token; engine/input.h does that where the matrix wants it.
  *
  * Each function below is one line of that, for all rows or for one row. What is computed for a row
@@ -54,13 +55,7 @@ static void embed_row(void *userdata, uint32_t row) {
     struct Transformer *t = pass->t;
     const struct BatchRow *batch_row = &pass->batch->rows[row];
     matrix_row(&t->embedding, (uint32_t)batch_row->token, row_of(&t->x, row));
-
-    float *cosines = row_of(&t->rotation, row), *sines = cosines + t->n_rot / 2;
-    for (uint32_t i = 0; i < t->n_rot / 2; i++) {
-        double theta = batch_row->position * t->rope_frequencies[i];
-        cosines[i] = (float)cos(theta);
-        sines[i] = (float)sin(theta);
-    }
+    rope_angles(&t->rope, batch_row->position, row_of(&t->rotation, row));
 }
 
 /* ---- Rows: h = norm(x), the input of the next matrices ---- */
@@ -80,80 +75,122 @@ static void norm_rows(struct Pass *pass, const float *norm, Forms forms) {
     each_row(pass, norm_row);
 }
 
-/* ---- Rows: rotate q and k, scale q, append k and v to the sequence ---- */
+/* ---- Rows: norm and rotate the heads of q and k, scale q, append k and v to the sequence ---- */
+
+static void norm_heads(struct Pass *pass, const float *norm, uint32_t n_heads, float *x) {
+    const uint32_t size = pass->t->key_size;
+    for (uint32_t head = 0; norm && head < n_heads; head++, x += size)
+        pass->kernels->rms_norm(x, norm, size, pass->t->norm_epsilon, x);
+}
 
 static void store_row(struct Pass *pass, uint32_t row) {
     struct Transformer *t = pass->t;
     const struct BatchRow *batch_row = &pass->batch->rows[row];
-    const struct KvCache *cache = batch_row->state;
-    struct KvPage *page = cache->pages[batch_row->position / KV_PAGE];
-    const uint32_t at = batch_row->position % KV_PAGE;
-    for (uint32_t head = 0; head < t->n_kv_heads; head++) {
-        const size_t from = (size_t)head * t->head_size;
-        kv_write(&t->kv, pass->kernels, kv_keys(&t->kv, page, pass->layer_number, head), at,
-                 row_of(&t->k, row) + from);
-        kv_write(&t->kv, pass->kernels, kv_values(&t->kv, page, pass->layer_number, head), at,
-                 row_of(&t->v, row) + from);
-    }
+    const float *k = row_of(&t->k, row), *v = row_of(&t->v, row);
+    for (uint32_t head = 0; head < pass->layer->n_kv_heads; head++)
+        kv_write(&t->kv, pass->kernels, batch_row->state, batch_row->position, pass->layer_number,
+                 head, k + (size_t)head * t->key_size, v + (size_t)head * t->value_size);
 }
 
 static void rotate_row(void *userdata, uint32_t row) {
     struct Pass *pass = userdata;
     struct Transformer *t = pass->t;
+    const struct Layer *layer = pass->layer;
     const enum RopePairing pairing = t->variant->pairing;
-    float *q = row_of(&t->q, row), *k = row_of(&t->k, row);
     const float *rotation = row_of(&t->rotation, row);
-    add_bias(pass->kernels, &pass->layer->q, q);
-    add_bias(pass->kernels, &pass->layer->k, k);
-    add_bias(pass->kernels, &pass->layer->v, row_of(&t->v, row));
-    pass->kernels->rope(q, t->n_heads, t->head_size, t->n_rot, rotation, pairing);
-    pass->kernels->rope(k, t->n_kv_heads, t->head_size, t->n_rot, rotation, pairing);
-    for (uint32_t i = 0; i < t->n_heads * t->head_size; i++) q[i] *= t->attn_scale;
+    float *q = row_of(&t->q, row), *k = row_of(&t->k, row);
+    add_bias(pass->kernels, &layer->q, q);
+    add_bias(pass->kernels, &layer->k, k);
+    add_bias(pass->kernels, &layer->v, row_of(&t->v, row));
+    norm_heads(pass, layer->q_norm, layer->n_heads, q);
+    norm_heads(pass, layer->k_norm, layer->n_kv_heads, k);
+    pass->kernels->rope(q, layer->n_heads, t->key_size, t->rope.n_rot, rotation, pairing);
+    pass->kernels->rope(k, layer->n_kv_heads, t->key_size, t->rope.n_rot, rotation, pairing);
+    for (uint32_t i = 0; i < layer->n_heads * t->key_size; i++) q[i] *= t->attn_scale;
     store_row(pass, row);
 }
 
-/* ---- Attention: a unit is the query heads of one row that share a KV head ---- */
+/* ---- Attention: a unit is some rows of a span and the query heads that share a KV head ---- */
 
-static void attend_unit(struct Pass *pass, uint32_t row, uint32_t kv_head) {
+/* Rows that read a page while it is in the cache. */
+#define ATTEND_ROWS 8u
+
+/* The running softmax of a unit's rows. */
+struct Attending {
+    float max[ATTEND_ROWS][MODEL_MAX_HEADS], sum[ATTEND_ROWS][MODEL_MAX_HEADS];
+};
+
+struct AttendUnit {
+    const struct KvCache *cache;
+    uint32_t first_row, n_rows, position; /* of the first row */
+    uint32_t kv_head, n_queries;          /* n_queries heads share kv_head */
+};
+
+/* What row i of the unit sees of a page: positions up to its own. */
+static void attend_page(struct Pass *pass, const struct AttendUnit *unit, uint32_t i, uint32_t at,
+                        struct Attending *run) {
     struct Transformer *t = pass->t;
-    const struct BatchRow *batch_row = &pass->batch->rows[row];
-    const struct KvCache *cache = batch_row->state;
-    const uint32_t n_queries = t->n_heads / t->n_kv_heads, n = batch_row->position + 1;
-    const size_t first = (size_t)kv_head * n_queries * t->head_size;
-    const float *q = row_of(&t->q, row) + first;
-    float *o = row_of(&t->attended, row) + first;
-    float max[MODEL_MAX_HEADS], sum[MODEL_MAX_HEADS];
+    const uint32_t n = unit->position + i + 1, row = unit->first_row + i;
+    const size_t first = (size_t)unit->kv_head * unit->n_queries;
+    if (n <= at) return;
+    const struct AttendPage page =
+        kv_page(&t->kv, unit->cache->pages[at / KV_PAGE], pass->layer_number, unit->kv_head,
+                n - at < KV_PAGE ? n - at : KV_PAGE);
+    pass->kernels->attend[t->kv.type](row_of(&t->q, row) + first * t->key_size, unit->n_queries,
+                                      &page, run->max[i], run->sum[i],
+                                      row_of(&t->attended, row) + first * t->value_size);
+}
 
-    memset(o, 0, n_queries * t->head_size * sizeof *o);
-    for (uint32_t i = 0; i < n_queries; i++) {
-        max[i] = -INFINITY;
-        sum[i] = 0;
+static void attend_unit(struct Pass *pass, const struct AttendUnit *unit) {
+    struct Transformer *t = pass->t;
+    const size_t first = (size_t)unit->kv_head * unit->n_queries * t->value_size;
+    const uint32_t n_queries = unit->n_queries, size = t->value_size;
+    struct Attending run;
+
+    for (uint32_t i = 0; i < unit->n_rows; i++) {
+        memset(row_of(&t->attended, unit->first_row + i) + first, 0,
+               (size_t)n_queries * size * sizeof(float));
+        for (uint32_t j = 0; j < n_queries; j++) run.max[i][j] = -INFINITY;
+        memset(run.sum[i], 0, n_queries * sizeof(float));
     }
-    for (uint32_t at = 0; at < n; at += KV_PAGE) {
-        struct KvPage *page = cache->pages[at / KV_PAGE];
-        pass->kernels->attend[t->kv.type](
-            q, n_queries, t->head_size, kv_keys(&t->kv, page, pass->layer_number, kv_head),
-            kv_values(&t->kv, page, pass->layer_number, kv_head),
-            n - at < KV_PAGE ? n - at : KV_PAGE, t->head_size, max, sum, o);
+    for (uint32_t at = 0; at < unit->position + unit->n_rows; at += KV_PAGE)
+        for (uint32_t i = 0; i < unit->n_rows; i++) attend_page(pass, unit, i, at, &run);
+    for (uint32_t i = 0; i < unit->n_rows; i++) {
+        float *o = row_of(&t->attended, unit->first_row + i) + first;
+        for (uint32_t j = 0; j < n_queries; j++, o += size)
+            for (uint32_t d = 0; d < size; d++) o[d] /= run.sum[i][j];
     }
-    for (uint32_t i = 0; i < n_queries; i++)
-        for (uint32_t d = 0; d < t->head_size; d++) o[i * t->head_size + d] /= sum[i];
 }
 
 /* Every query head reads all keys and values before it. */
-static uint64_t attend_cost(const struct Transformer *t, const struct Batch *batch) {
+static uint64_t attend_cost(const struct Pass *pass) {
     uint64_t n_positions = 0;
-    for (uint32_t i = 0; i < batch->n_rows; i++) n_positions += batch->rows[i].position + 1;
-    return n_positions * t->n_heads * 2 * t->kv.row_size;
+    for (uint32_t i = 0; i < pass->batch->n_rows; i++)
+        n_positions += pass->batch->rows[i].position + 1;
+    return n_positions * pass->layer->n_heads * kv_position_size(&pass->t->kv);
 }
 
 /* Later rows see more: dealing the units out one by one keeps the shares even. */
 static void attend_job(void *userdata, unsigned thread, unsigned n_threads) {
     struct Pass *pass = userdata;
-    const uint32_t n_kv_heads = pass->t->n_kv_heads;
-    const uint64_t n_units = (uint64_t)pass->batch->n_rows * n_kv_heads;
-    for (uint64_t unit = thread; unit < n_units; unit += n_threads)
-        attend_unit(pass, (uint32_t)(unit / n_kv_heads), (uint32_t)(unit % n_kv_heads));
+    const uint32_t n_kv_heads = pass->layer->n_kv_heads;
+    uint64_t number = 0;
+    for (uint32_t i = 0; i < pass->batch->n_spans; i++) {
+        const struct BatchSpan *span = &pass->batch->spans[i];
+        for (uint32_t row = 0; row < span->n_rows; row += ATTEND_ROWS)
+            for (uint32_t kv_head = 0; kv_head < n_kv_heads; kv_head++) {
+                if (number++ % n_threads != thread) continue;
+                const uint32_t n = span->n_rows - row;
+                attend_unit(pass, &(const struct AttendUnit){
+                                      .cache = span->state,
+                                      .first_row = span->first_row + row,
+                                      .n_rows = n < ATTEND_ROWS ? n : ATTEND_ROWS,
+                                      .position = span->position + row,
+                                      .kv_head = kv_head,
+                                      .n_queries = pass->layer->n_heads / n_kv_heads,
+                                  });
+            }
+    }
 }
 
 /* ---- Rows: what goes into the two matrices that lead back to x, and x += y ---- */
@@ -173,7 +210,7 @@ static void seal_values(struct Pass *pass, uint32_t row, const float *values, ui
 static void attended_row(void *userdata, uint32_t row) {
     struct Pass *pass = userdata;
     struct Transformer *t = pass->t;
-    seal_values(pass, row, row_of(&t->attended, row), t->n_heads * t->head_size,
+    seal_values(pass, row, row_of(&t->attended, row), pass->layer->n_heads * t->value_size,
                 pass->layer->attn_sub_norm);
 }
 
@@ -184,10 +221,10 @@ static void activate_row(void *userdata, uint32_t row) {
     add_bias(pass->kernels, &pass->layer->gate, gate);
     add_bias(pass->kernels, &pass->layer->up, up);
     if (t->activation == ACTIVATION_RELU2)
-        pass->kernels->relu2_mul(gate, up, t->n_ff, gate);
+        pass->kernels->relu2_mul(gate, up, pass->layer->n_ff, gate);
     else
-        pass->kernels->silu_mul(gate, up, t->n_ff, gate);
-    seal_values(pass, row, gate, t->n_ff, pass->layer->ffn_sub_norm);
+        pass->kernels->silu_mul(gate, up, pass->layer->n_ff, gate);
+    seal_values(pass, row, gate, pass->layer->n_ff, pass->layer->ffn_sub_norm);
 }
 
 static void add_row(void *userdata, uint32_t row) {
@@ -220,7 +257,7 @@ static void attention(struct Pass *pass) {
               form_of(&layer->q.weight) | form_of(&layer->k.weight) | form_of(&layer->v.weight));
     input_multiply(&t->input, t->compute, products, 3);
     each_row(pass, rotate_row);
-    compute_run(t->compute, attend_cost(t, pass->batch), attend_job, pass);
+    compute_run(t->compute, attend_cost(pass), attend_job, pass);
     add_linear(pass, attended_row, &layer->attn_output);
 }
 
@@ -242,7 +279,7 @@ static void output_row(void *userdata, uint32_t i) {
     pass->kernels->rms_norm(row_of(&t->x, batch->outputs[i]), t->output_norm, t->n_embd,
                             t->norm_epsilon, hidden);
     memcpy(input_row(&t->input, i), hidden, t->n_embd * sizeof *hidden);
-    input_seal(&t->input, pass->kernels, i, form_of(&t->head));
+    input_seal(&t->input, pass->kernels, i, form_of(&t->head.weight));
 }
 
 static void head(struct Pass *pass) {
@@ -251,8 +288,10 @@ static void head(struct Pass *pass) {
     const struct Rows logits = {batch->logits, batch->logits_stride};
     input_begin(&t->input, batch->n_logits, t->n_embd);
     compute_rows(t->compute, batch->n_outputs, row_cost(t), output_row, pass);
-    if (batch->n_logits > 0)
-        input_multiply(&t->input, t->compute, &(struct Product){&t->head, &logits}, 1);
+    if (batch->n_logits == 0) return;
+    input_multiply(&t->input, t->compute, &(struct Product){&t->head.weight, &logits}, 1);
+    for (uint32_t i = 0; t->head.bias && i < batch->n_logits; i++)
+        pass->kernels->add(t->head.bias, t->n_vocab, row_of(&logits, i));
 }
 
 void transformer_step(void *model, const struct Batch *batch) {

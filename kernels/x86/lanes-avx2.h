@@ -65,13 +65,24 @@ ALWAYS_INLINE Lanes lanes_load_f16_first(const uint16_t *x, uint32_t n) {
     return lanes_load_f16(padded);
 }
 
+ALWAYS_INLINE __m256 load_8_i8(const int8_t *x) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)x)));
+}
+
+ALWAYS_INLINE Lanes lanes_load_i8(const int8_t *x) {
+    return (Lanes){load_8_i8(x), load_8_i8(x + 8)};
+}
+
 /* Eight, zeros above. */
 ALWAYS_INLINE Lanes lanes_load_8(const float *x) {
     return (Lanes){_mm256_loadu_ps(x), _mm256_setzero_ps()};
 }
 
-ALWAYS_INLINE Lanes lanes_load_8_f16(const uint16_t *x) {
-    return (Lanes){load_8_f16(x), _mm256_setzero_ps()};
+/* The first n < 16 lanes, zeros above. */
+ALWAYS_INLINE Lanes lanes_keep_first(Lanes a, uint32_t n) {
+    __m256 low = _mm256_castsi256_ps(lanes_first((int32_t)n));
+    __m256 high = _mm256_castsi256_ps(lanes_first((int32_t)n - 8));
+    return (Lanes){_mm256_and_ps(a.low, low), _mm256_and_ps(a.high, high)};
 }
 
 ALWAYS_INLINE void lanes_store_f16(uint16_t *y, Lanes a) {
@@ -123,11 +134,6 @@ ALWAYS_INLINE Lanes lanes_fma(Lanes a, Lanes b, Lanes c) {
 /* a * b - c */
 ALWAYS_INLINE Lanes lanes_fms(Lanes a, Lanes b, Lanes c) {
     return LANES_3(_mm256_fmsub_ps, a, b, c);
-}
-
-/* acc + x * y in lanes 0 to 7. */
-ALWAYS_INLINE Lanes lanes_fma_8(Lanes x, Lanes y, Lanes acc) {
-    return (Lanes){_mm256_fmadd_ps(x.low, y.low, acc.low), acc.high};
 }
 
 /* Even lanes, or odd ones, each doubled into its neighbour. */

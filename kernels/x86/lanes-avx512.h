@@ -42,13 +42,18 @@ ALWAYS_INLINE Lanes lanes_load_f16_first(const uint16_t *x, uint32_t n) {
     return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes_first(n), x));
 }
 
+ALWAYS_INLINE Lanes lanes_load_i8(const int8_t *x) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)x)));
+}
+
 /* Eight, zeros above. */
 ALWAYS_INLINE Lanes lanes_load_8(const float *x) {
     return lanes_load_first(x, 8);
 }
 
-ALWAYS_INLINE Lanes lanes_load_8_f16(const uint16_t *x) {
-    return lanes_load_f16_first(x, 8);
+/* The first n < 16 lanes, zeros above. */
+ALWAYS_INLINE Lanes lanes_keep_first(Lanes a, uint32_t n) {
+    return _mm512_maskz_mov_ps(lanes_first(n), a);
 }
 
 ALWAYS_INLINE __m256i lanes_to_f16(Lanes a) {
@@ -99,11 +104,6 @@ ALWAYS_INLINE Lanes lanes_fma(Lanes a, Lanes b, Lanes c) {
 /* a * b - c */
 ALWAYS_INLINE Lanes lanes_fms(Lanes a, Lanes b, Lanes c) {
     return _mm512_fmsub_ps(a, b, c);
-}
-
-/* acc + x * y in lanes 0 to 7; x and y are zeros above. The others may turn from -0 to +0. */
-ALWAYS_INLINE Lanes lanes_fma_8(Lanes x, Lanes y, Lanes acc) {
-    return lanes_fma(x, y, acc);
 }
 
 /* Even lanes, or odd ones, each doubled into its neighbour. */

@@ -71,6 +71,21 @@ static void quantize_block(const float *x, uint32_t n, int8_t *q, float *scales,
     }
 }
 
+static void quantize_row(const float *x, uint32_t n, int8_t *q, float *ret_scale) {
+    float d = largest(x, n) / 127.0f;
+    if (d < FLT_MIN) d = 0;
+    const float factor = d > 0 ? 1.0f / d : 0;
+    uint32_t i = 0;
+    int8_t last[16];
+
+    for (; n - i >= 16; i += 16) quantize_16(x + i, 16, factor, q + i);
+    if (i < n) {
+        quantize_16(x + i, n - i, factor, last);
+        memcpy(q + i, last, n - i);
+    }
+    *ret_scale = d;
+}
+
 /* y[i] = f(a[i], b[i]) */
 ALWAYS_INLINE void map(Lanes (*f)(Lanes, Lanes), const float *a, const float *b, uint32_t n,
                        float *y) {

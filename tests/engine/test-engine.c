@@ -45,7 +45,7 @@ static int model_fd(const char *architecture) {
 }
 
 /* The last goes back to multiples of 32 tokens only, as a recurrent family would. */
-static const char *const architectures[] = {"llama",       "bitnet", "fake",
+static const char *const architectures[] = {"llama",       "bitnet", "qwen2", "fake",
                                             "fake, by 32", "mamba",  "mamba2"};
 #define N_ARCHITECTURES (sizeof architectures / sizeof *architectures)
 
@@ -60,6 +60,7 @@ static Engine *open_engine(const char *architecture, unsigned n_threads,
     int fd = model_fd(architecture);
     struct EngineOptions options = {.n_threads = n_threads, .kernels = kernels};
     if (strcmp(architecture, "bitnet") == 0) options.kv_type = "F16"; /* llama's will be F32 */
+    if (strcmp(architecture, "qwen2") == 0) options.kv_type = "I8";
     int r = engine_open(fd, &options, &engine, &why);
     if (r != 0) test_fail(__FILE__, __LINE__, "%s: %d %s", architecture, r, why.text);
     close(fd);
@@ -292,6 +293,7 @@ static void kv_types(void) {
     check_kv_type(n_ctx + 1, &(struct EngineOptions){.n_ctx = 10}, "F16");
     check_kv_type(n_ctx + 1, &(struct EngineOptions){.kv_type = "F32"}, "F32");
     check_kv_type(n_ctx, &(struct EngineOptions){.kv_type = "F16"}, "F16");
+    check_kv_type(n_ctx, &(struct EngineOptions){.kv_type = "I8"}, "I8");
 
     Engine *engine;
     Reason why = {""};
@@ -301,9 +303,10 @@ static void kv_types(void) {
     close(fd);
 }
 
-static void refuses_foreign_kv(void) {
-    Engine *engine = open_kv(160, NULL);
-    Engine *other = open_kv(160, &(struct EngineOptions){.kv_type = "F16"});
+/* Other logits, another size, and a saved sequence of one is none of the other. */
+static void check_foreign_kv(const char *a_type, const char *b_type) {
+    Engine *engine = open_kv(160, &(struct EngineOptions){.kv_type = a_type});
+    Engine *other = open_kv(160, &(struct EngineOptions){.kv_type = b_type});
     REQUIRE(engine && other);
     float logits[N_VOCAB], rounded[N_VOCAB];
     void *data;
@@ -323,6 +326,11 @@ static void refuses_foreign_kv(void) {
     sequence_free(b);
     engine_free(engine);
     engine_free(other);
+}
+
+static void refuses_foreign_kv(void) {
+    check_foreign_kv(NULL, "F16");
+    check_foreign_kv("F16", "I8");
 }
 
 /* What has to be computed again passes the largest step. */
@@ -474,7 +482,7 @@ static void refuses_shapes(void) {
         int error;
     } cases[] = {
         {{"llama", 1, 16, 4, 3, 8, 16, 40, 8, 16}, -EBADMSG},  /* heads do not divide */
-        {{"llama", 1, 16, 2, 2, 12, 16, 40, 8, 16}, -ENOTSUP}, /* head size */
+        {{"llama", 1, 2, 4, 4, 0, 16, 40, 0, 16}, -EBADMSG},   /* no dimensions for a head */
         {{"llama", 1, 16, 2, 2, 8, 16, 40, 10, 16}, -EBADMSG}, /* rotates more than there is */
         {{"llama", 1, 16, 2, 2, 8, 16, 40, 7, 16}, -EBADMSG},
         {{"llama", 1, 16, 2, 2, 8, 16, 40, 8, 0}, -EBADMSG}, /* no context */
@@ -539,7 +547,7 @@ int main(void) {
                      {"alone and in a batch", batches}, {"fork and truncate", forks},
                      {"far back", far_back}, {"save and restore", saves},
                      {"bad saves are refused", refuses_saves},
-                     {"keys and values in F16 or F32", kv_types},
+                     {"keys and values in F16, F32 or I8", kv_types},
                      {"saves in another type are refused", refuses_foreign_kv},
                      {"errors leave no trace", errors}, {"limits of a step", step_limit},
                      {"the fake family", fake}, {"unknown models are refused", refuses_models},

@@ -93,23 +93,32 @@ static void run_f16_to_f32(const struct Kernels *tier, const struct Bench *bench
     tier->f16_to_f32(halves, bench->columns, y);
 }
 
+static size_t kv_size(enum KvType type) {
+    return type == KV_I8 ? 1 : type == KV_F16 ? 2 : 4;
+}
+
 /* `vectors` queries over `rows` pages of 64 positions with heads of 128. */
 static void prepare_attend(const struct Bench *bench) {
     size_t n = (size_t)bench->rows * 64 * 128;
     prepare_vectors(bench);
-    cache = guarded_aligned(SLOT_D, 2 * n * (bench->layout == KV_F16 ? 2 : 4));
+    cache = guarded_aligned(SLOT_D, 2 * n * kv_size(bench->layout));
     if (bench->layout == KV_F16)
         fill_halves(FILL_RANDOM, cache, 2 * n);
-    else
+    else if (bench->layout == KV_F32)
         fill_floats(FILL_RANDOM, cache, 2 * n);
+    else
+        for (size_t i = 0; i < 2 * n; i++) ((int8_t *)cache)[i] = (int8_t)random_u32();
 }
 
 static void run_attend(const struct Kernels *tier, const struct Bench *bench) {
-    float max[8] = {0}, sum[8] = {0};
+    float max[8] = {0}, sum[8] = {0}, scales[64];
     const char *k = cache;
-    size_t size = 64 * 128 * (bench->layout == KV_F16 ? 2 : 4);
-    for (uint32_t i = 0; i < bench->rows; i++, k += 2 * size)
-        tier->attend[bench->layout](a, bench->vectors, 128, k, k + size, 64, 128, max, sum, y);
+    const size_t size = 64 * 128 * kv_size(bench->layout);
+    for (unsigned i = 0; i < 64; i++) scales[i] = 1 / 127.0f;
+    for (uint32_t i = 0; i < bench->rows; i++, k += 2 * size) {
+        const struct AttendPage page = {64, 128, 128, 128, 128, k, k + size, scales, scales};
+        tier->attend[bench->layout](a, bench->vectors, &page, max, sum, y);
+    }
 }
 
 /* `rows` rows of `columns` channels; `vectors` states each. Inputs of all kinds come from `a`. */
@@ -255,6 +264,8 @@ static const struct Bench benches[] = {
     ATTEND("attend[F16] 4096 positions x4", KV_F16, 2, 64, 4),
     ATTEND("attend[F32] 4096 positions x1", KV_F32, 4, 64, 1),
     ATTEND("attend[F32] 4096 positions x4", KV_F32, 4, 64, 4),
+    ATTEND("attend[I8] 4096 positions x1", KV_I8, 1, 64, 1),
+    ATTEND("attend[I8] 4096 positions x4", KV_I8, 1, 64, 4),
     SSM("softplus 5120", run_softplus, 0, 1, 5120, 1, 20),
     SSM("exp_mul 5120", run_exp_mul, 0, 1, 5120, 1, 14),
     SSM("ssm_conv 64x5120 x4", run_ssm_conv, 0, 64, 5120, 4, 2),

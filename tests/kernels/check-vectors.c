@@ -103,6 +103,31 @@ void check_quantize_block(void) {
     check_tiers(compare_quantize_block);
 }
 
+static void compare_quantize_row(const struct Kernels *tier) {
+    FOR_EACH_SIZE_AND_FILL(n, fill) {
+        const float *x = new_floats(SLOT_A, fill, n);
+        int8_t *expected = guarded(SLOT_B, n), *actual = guarded(SLOT_C, n);
+        float scale[2] = {-1, -2};
+
+        kernels_tier(0)->quantize_row(x, n, expected, &scale[0]);
+        tier->quantize_row(x, n, actual, &scale[1]);
+        check_same_bytes(tier, actual, expected, n, "n=%u fill=%d", n, fill);
+        check_same_floats(tier, &scale[1], &scale[0], 1, "scale n=%u fill=%d", n, fill);
+    }
+}
+
+void check_quantize_row(void) {
+    float *x = new_floats(SLOT_A, FILL_WIDE, 100);
+    int8_t *q = guarded(SLOT_B, 100);
+    float scale;
+
+    for (unsigned i = 0; i < 100; i++) x[i] *= 1e-9f; /* no scale is too small */
+    kernels_tier(0)->quantize_row(x, 100, q, &scale);
+    for (unsigned i = 0; i < 100; i++)
+        check_near(q[i] * (double)scale, x[i], scale * 0.50001, "quantize_row", 100);
+    check_tiers(compare_quantize_row);
+}
+
 /* ---- y = f(a, b) ---- */
 
 typedef void Binary(const float *a, const float *b, uint32_t n, float *y);

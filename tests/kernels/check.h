@@ -16,6 +16,7 @@ void check_tiers(void (*compare)(const struct Kernels *tier));
 /* check-vectors.c */
 void check_quantize_token(void);
 void check_quantize_block(void);
+void check_quantize_row(void);
 void check_rms_norm(void);
 void check_rope(void);
 void check_silu_mul(void);
@@ -36,6 +37,7 @@ void check_packing(void);
 /* check-attend.c */
 void check_attend_f16(void);
 void check_attend_f32(void);
+void check_attend_i8(void);
 
 /* check-ssm.c */
 void check_softplus(void);

@@ -21,9 +21,18 @@ class Case:
     seed: int = 1
     n_tokens: int = 70  # more than a page of keys and values
     matters: tuple = ()  # keys and tensors: without one of them the logits must be others
+    kv_type: str = "F32"  # what keys and values are kept as
     options: tuple = ()  # of the program
     closest: float = EXACT  # of the difference at the best position
     refused: str = ""  # a part of the reason why the engine does not open it
+
+
+LINEARS = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
+
+
+def scaling(kind, also=None, **keys):
+    """Parameters of a transformer with a kind of RoPE scaling."""
+    return {"keys": {"rope.scaling.type": kind} | {f"rope.scaling.{k}": v for k, v in keys.items()} | (also or {})}
 
 
 CASES = [
@@ -39,6 +48,81 @@ CASES = [
     Case("bitnet in TQ1_0", transformer, {"architecture": "bitnet-b1.58", "n_embd": 256, "n_ff": 512, "key_size": 64},
          ROUNDED, "TQ1_0", {"token_embd": "F16"}),
     Case("bitnet of odd sizes", transformer, {"architecture": "bitnet-25", "key_size": 24}, ROUNDED, "F16"),
+    Case("bitnet with biases", transformer, {"architecture": "bitnet", "biases": ("attn_q", "ffn_down")}, ROUNDED,
+         "BF16", matters=("attn_q.bias", "ffn_down.bias")),
+    Case("llama with ternary weights in F16", transformer, {"ternary_matrices": True}, ROUNDED, "F16",
+         {"token_embd": "F32", "output.weight": "F32"}),
+    Case("llama with ternary weights in F32", transformer, {"ternary_matrices": True}, ROUNDED),
+    Case("llama with all biases", transformer, {"biases": LINEARS + ("output",)}, EXACT,
+         matters=tuple(f"{name}.bias" for name in LINEARS + ("output",))),
+    Case("qwen2", transformer, {"architecture": "qwen2", "biases": ("attn_q", "attn_k", "attn_v"), "key_size": 16,
+                                "keys": {"rope.freq_base": 1e6}}, EXACT,
+         matters=("attn_q.bias", "attn_k.bias", "attn_v.bias", "rope.freq_base")),
+    Case("qwen2, tied, in Q8_0", transformer, {"architecture": "qwen2", "biases": ("attn_q", "attn_k", "attn_v"),
+                                               "n_embd": 64, "n_ff": 96, "tied": True, "key_size": 16},
+         ROUNDED, "Q8_0"),
+    Case("qwen3", transformer, {"architecture": "qwen3", "key_size": 20, "keys": {"rope.freq_base": 1e6}}, EXACT,
+         matters=("attn_q_norm.weight", "attn_k_norm.weight")),
+    Case("qwen3, heads wider than the model", transformer, {"architecture": "qwen3", "key_size": 32, "n_embd": 40,
+                                                            "heads": 8, "tied": True}, EXACT, "F16"),
+    *(Case(f"heads of {size}", transformer, {"key_size": size, "heads": 3, "kv_heads": 3, "n_embd": 3 * size}, EXACT)
+      for size in (2, 6, 20, 80, 96, 100)),
+    Case("keys of 20, values of 12", transformer, {"key_size": 20, "value_size": 12}, EXACT),
+    Case("keys of 8, values of 50", transformer, {"key_size": 8, "value_size": 50, "architecture": "qwen2"}, EXACT),
+    *(Case(f"{n} of 20 dimensions rotate, {architecture}", transformer,
+           {"architecture": architecture, "key_size": 20, "keys": {"rope.dimension_count": n}}, EXACT,
+           matters=("rope.dimension_count",))
+      for n in (0, 6, 10, 18) for architecture in ("llama", "qwen2")),
+    Case("an attention scale", transformer, {"keys": {"attention.scale": 0.6}}, EXACT, matters=("attention.scale",)),
+    Case("heads and widths of their own in each layer", transformer,
+         {"n_layers": 4, "heads": [4, 6, 2, 9], "kv_heads": [2, 6, 1, 3], "n_ff": [33, 80, 7, 48]}, EXACT,
+         seed=2),
+    Case("equal values in arrays", transformer, {"heads": [4, 4], "kv_heads": [2, 2], "n_ff": [30, 30]}, EXACT),
+    Case("keys and values in F16", transformer, {"key_size": 20}, ROUNDED, kv_type="F16"),
+    Case("keys and values in I8", transformer, {"key_size": 20, "value_size": 36}, ROUNDED, kv_type="I8"),
+    Case("keys and values in I8, layers of their own", transformer,
+         {"n_layers": 3, "heads": [4, 6, 2], "kv_heads": [2, 6, 1], "key_size": 33,
+          "keys": {"rope.dimension_count": 32}}, ROUNDED, kv_type="I8"),
+    Case("bitnet with keys and values in I8", transformer, {"architecture": "bitnet"}, ROUNDED, "F16", kv_type="I8"),
+    Case("Llama 3 factors", transformer, {"rope_factors": True}, EXACT, matters=("rope_freqs.weight",)),
+    Case("linear RoPE scaling", transformer, scaling("linear", factor=4.0), EXACT, matters=("rope.scaling.factor",)),
+    Case("RoPE scaling without a type", transformer, {"keys": {"rope.scaling.factor": 3.0}}, EXACT,
+         matters=("rope.scaling.factor",)),
+    Case("the old key of linear scaling", transformer, {"keys": {"rope.scale_linear": 2.5}}, EXACT,
+         matters=("rope.scale_linear",)),
+    Case("no RoPE scaling, whatever the factor", transformer, scaling("none", factor=4.0), EXACT,
+         matters=("rope.scaling.type",)),
+    Case("YaRN", transformer, scaling("yarn", factor=4.0, original_context_length=64) | {"key_size": 64}, EXACT,
+         matters=("rope.scaling.type", "rope.scaling.factor", "rope.scaling.original_context_length")),
+    Case("YaRN, qwen3, part of a head", transformer,
+         scaling("yarn", factor=8.0, original_context_length=32, attn_factor=1.2, also={"rope.dimension_count": 32})
+         | {"key_size": 40, "architecture": "qwen3"}, EXACT,
+         matters=("rope.scaling.type", "rope.scaling.attn_factor", "rope.scaling.original_context_length")),
+    Case("YaRN with all its keys", transformer,
+         scaling("yarn", factor=4.0, original_context_length=2048, yarn_beta_fast=16.0, yarn_beta_slow=8.0,
+                 yarn_ext_factor=0.7, yarn_log_multiplier=0.5, yarn_attn_factor=3.0, also={"rope.freq_base": 100.0})
+         | {"key_size": 64}, EXACT,
+         matters=("rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow", "rope.scaling.yarn_ext_factor",
+                  "rope.scaling.yarn_log_multiplier")),
+    Case("YaRN that shrinks", transformer, scaling("yarn", factor=0.5) | {"key_size": 32}, EXACT),
+    Case("YaRN without its mix", transformer,
+         scaling("yarn", factor=4.0, yarn_ext_factor=0.0, yarn_attn_factor=1.3), EXACT,
+         matters=("rope.scaling.yarn_ext_factor", "rope.scaling.yarn_attn_factor")),
+    Case("LongRoPE, long", transformer,
+         scaling("longrope", original_context_length=64, attn_factor=1.2) | {"long_factors": True}, EXACT,
+         matters=("rope_factors_long.weight", "rope.scaling.attn_factor",
+                  "rope.scaling.original_context_length")),
+    Case("LongRoPE, short", transformer,
+         scaling("longrope", original_context_length=256) | {"long_factors": True}, EXACT,
+         matters=("rope_factors_short.weight",)),
+    Case("attn_factor alone", transformer, {"keys": {"rope.scaling.attn_factor": 1.25}}, EXACT,
+         matters=("rope.scaling.attn_factor",)),
+    Case("an unknown RoPE scaling", transformer, scaling("dynamic"), EXACT, refused='"dynamic" is not supported'),
+    Case("a layer without attention", transformer, {"keys": {"attention.head_count_kv": [2, 0]}}, EXACT,
+         refused="head_count_kv is 0 in layer 1"),
+    Case("arrays that are too short", transformer, {"n_layers": 3, "keys": {"feed_forward_length": [80, 80]}}, EXACT,
+         refused="feed_forward_length has 2 values for 3 layers"),
+    Case("a mixture of experts", transformer, {"keys": {"expert_count": 8}}, EXACT, refused="8 experts"),
     Case("mamba", mamba, {"C": 24, "Di": 48, "N": 16, "K": 4, "R": 2}, EXACT, matters=("ssm_d",)),
     Case("mamba of odd sizes", mamba, {"C": 37, "Di": 61, "N": 5, "K": 3, "R": 7, "tied": False}, EXACT, seed=2,
          matters=("output.weight",)),

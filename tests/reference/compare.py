@@ -59,30 +59,32 @@ def check_matters(case, model, tokens, expected):
             yield f"without {name} the logits change by {difference:.3g} only"
 
 
-def check_same(program, path, tokens, n_vocab, case, first):
-    for options in SAME:
-        again = run_engine(program, path, tokens, n_vocab, options + list(case.options))
+def check_same(program, path, tokens, n_vocab, options, first):
+    for changes in SAME:
+        again = run_engine(program, path, tokens, n_vocab, changes + options)
         if again is not None and again.tobytes() != first.tobytes():
-            yield f"other bits with {' '.join(options)}"
+            yield f"other bits with {' '.join(changes)}"
 
 
 def check(program, case, directory):
     rng = np.random.default_rng(case.seed)
     model = case.family.make(rng, **case.parameters)
     model.store(case.type, case.exceptions)
+    model.kv_type = case.kv_type
+    options = ["--kv", case.kv_type, *case.options]
     path = os.path.join(directory, "model.gguf")
     model.write(path)
     tokens = rng.integers(0, model.n_vocab, case.n_tokens)
-    expected = case.family.logits(model, tokens)
     if case.refused:
         try:
-            run_engine(program, path, tokens, model.n_vocab, list(case.options))
+            run_engine(program, path, tokens, model.n_vocab, options)
         except ValueError as why:
             return [] if case.refused in str(why) else [str(why)], ""
         return ["was not refused"], ""
-    actual = run_engine(program, path, tokens, model.n_vocab, list(case.options))
+    expected = case.family.logits(model, tokens)
+    actual = run_engine(program, path, tokens, model.n_vocab, options)
     problems = [*check_close(actual, expected, case.bound, case.closest), *check_matters(case, model, tokens, expected),
-                *check_same(program, path, tokens, model.n_vocab, case, actual)]
+                *check_same(program, path, tokens, model.n_vocab, options, actual)]
     spread = expected.std()
     if not 0.5 < spread < 20:
         problems.append(f"logits spread by {spread:.3g}: no test of anything")

@@ -23,6 +23,7 @@ class Model:
     tensors: dict  # name to float array: what is to be stored
     types: dict = field(default_factory=dict)  # name to type; a tensor that is not in it is F32
     full_keys: dict = field(default_factory=dict)  # with their prefix, as "general.name"
+    kv_type: str = "F32"  # what the engine keeps keys and values as
 
     def __post_init__(self):
         self.weights = dict(self.tensors)
@@ -53,7 +54,8 @@ class Model:
     def without(self, *names):
         """The same model with keys or tensors ("attn_q.bias": of all layers) left out: what a reference computes that
         does not know them."""
-        other = Model(self.architecture, {k: v for k, v in self.keys.items() if k not in names}, {}, self.types)
+        keys = {k: v for k, v in self.keys.items() if k not in names}
+        other = Model(self.architecture, keys, {}, self.types, kv_type=self.kv_type)
         other.tensors = self.tensors
         other.weights = {k: v for k, v in self.weights.items() if re.sub(r"^blk\.\d+\.", "", k) not in names}
         return other

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from model import Model, matrix, rms_norm, silu, softmax, ternary, vector
+from model import Model, matrix, quantise_blocks, rms_norm, silu, softmax, ternary, vector
 
 NEOX = {"qwen2", "qwen3", "bitnet", "bitnet-25", "bitnet-b1.58"}  # rotates (i, i + n/2); the others (2i, 2i + 1)
 
@@ -125,6 +125,14 @@ def rotate(x, cosines, sines, neox):
 
 # ---- The pass ----
 
+def kept(kind, x):
+    """Keys or values as they come back from the cache."""
+    if kind == "I8":
+        return quantise_blocks(x, x.shape[-1])
+    return x.astype(np.float16).astype(np.float64) if kind == "F16" else x
+
+
+
 def attention(model, i, h):
     keys, architecture, n = model.keys, model.architecture, len(h)
     heads = per_layer(keys["attention.head_count"], i)
@@ -141,6 +149,7 @@ def attention(model, i, h):
     n_rot = keys.get("rope.dimension_count", q.shape[2])
     angles = rope_angles(model, n_rot, np.arange(n), keys["context_length"])
     q, k = (rotate(x, *angles, architecture in NEOX) for x in (q, k))
+    k, v = kept(model.kv_type, k), kept(model.kv_type, v)
     scale = keys.get("attention.scale", 0.0) or 1 / math.sqrt(q.shape[2])
     future = np.triu(np.full((n, n), -np.inf), 1)
     out = []
