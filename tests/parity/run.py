@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""The engine against a real llama.cpp, model by model: how far apart the probabilities of the next token are.
+
+llama.cpp comes from npm (node-llama-cpp) into the build directory; where that cannot be had the test is skipped, with the
+reason. Models are the fixtures, where they are, and shapes of real models with random weights and few layers.
+
+Usage: run.py LOGITS WORKER DATA BUILD_DIRECTORY
+LOGITS: the program made from tests/engine/logits.c; DATA: the folder with gguf-test, or \"\""""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+
+SOURCE = os.path.dirname(os.path.abspath(__file__))
+N_TOKENS = 24
+
+
+def skip(reason):
+    print(f"1..0 # SKIP {reason}: the engine is NOT compared with llama.cpp")
+    print(f"skipped: {reason}", file=sys.stderr)
+    sys.exit()
+
+
+try:
+    import numpy as np
+except ImportError:
+    skip("python3-numpy is not installed")
+
+
+@dataclass
+class Case:
+    """`bound`: how far apart a probability may be. llama.cpp rounds what goes into 8-bit and ternary matrices to other blocks
+    than the model was trained with or than we do, keeps keys and values as halves, and sums in another order. With 8-bit
+    inputs a difference in the last bit of one moves others by a whole step."""
+    name: str
+    bound: float
+    n_other_best: int = 0  # positions where another token may be the likeliest
+    shape: tuple = ()  # of a synthetic model: name, weights
+
+
+CASES = (
+    Case("stories260K-f32", 1e-3),
+    Case("stories260K-f16", 2e-3),
+    Case("stories260K-bf16", 3e-3),
+    Case("stories260K-q8_0", 3e-2),
+    Case("tiny-rwkv7-834K-f32", 1e-5),
+    Case("tiny-rwkv6-3m-f32", 1e-4),
+    Case("mamba1-tiny-f32", 1e-4),
+    Case("mamba2-tiny-f32", 1e-4),
+    Case("bitnet-tiny-f32-silu", 4e-2, 2),
+    Case("llama, ternary", 5e-3, 2, ("bitnet-7b", "TQ2_0")),
+    Case("llama, Q8_0", 5e-3, 5, ("draft-350m", "Q8_0")),
+    Case("llama, F16", 1e-3, 1, ("draft-350m", "F16")),
+    Case("llama, Q4_0", 2e-3, 1, ("draft-350m", "Q4_0")),
+    Case("mamba, Q8_0", 1e-2, 1, ("mamba-2.8b", "Q8_0")),
+    Case("rwkv7, Q8_0", 1e-2, 3, ("rwkv7-2.9b", "Q8_0")),
+)
+
+
+def install(place):
+    """Copies the program to `place` and installs what package.json names, unless that was done before."""
+    os.makedirs(place, exist_ok=True)
+    with open(os.path.join(SOURCE, "package.json")) as file:
+        wanted = file.read()
+    stamp = os.path.join(place, "installed.json")
+    shutil.copy(os.path.join(SOURCE, "probabilities.mjs"), place)
+    if os.path.exists(stamp) and open(stamp).read() == wanted:
+        return
+    shutil.copy(os.path.join(SOURCE, "package.json"), place)
+    command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--fetch-retries=1"]
+    try:
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=120)
+    except subprocess.TimeoutExpired:
+        skip("npm install takes too long")
+    if done.returncode:
+        skip(f"npm install failed: {done.stderr.strip().splitlines()[-1:]}")
+    with open(stamp, "w") as file:
+        file.write(wanted)
+
+
+def model_path(case, worker, data, directory):
+    """The file, or None for a fixture that is not there."""
+    if case.shape:
+        path = os.path.join(directory, "model.gguf")
+        shape, weights = case.shape
+        subprocess.run([worker, "--synthesize", shape, "--weights", weights, "--layers", "2", "--vocabulary", "1000",
+                        "--output", path], check=True)
+        return path
+    path = os.path.join(data, "gguf-test", case.name + ".gguf")
+    return path if os.path.exists(path) else None
+
+
+def our_probabilities(logits_program, path, tokens):
+    done = subprocess.run([logits_program, path], input=" ".join(map(str, tokens)).encode(), capture_output=True)
+    if done.returncode:
+        raise ValueError(done.stderr.decode().strip())
+    logits = np.frombuffer(done.stdout, "<f4").reshape(len(tokens), -1).astype(np.float64)
+    e = np.exp(logits - logits.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def their_probabilities(llama, path, tokens, n_vocab):
+    print(json.dumps({"model": path, "tokens": tokens.tolist(), "vocabulary": n_vocab}), file=llama.stdin, flush=True)
+    answer = json.loads(llama.stdout.readline())
+    if "error" in answer:
+        raise ValueError(f"llama.cpp: {answer['error']}")
+    return np.array(answer["probabilities"])
+
+
+def check(case, path, logits_program, llama):
+    rng = np.random.default_rng(1)
+    n_vocab = our_probabilities(logits_program, path, np.array([1])).shape[1]
+    tokens = rng.integers(0, min(n_vocab, 250), N_TOKENS)
+    ours = our_probabilities(logits_program, path, tokens)
+    theirs = their_probabilities(llama, path, tokens, n_vocab)
+    difference = np.abs(ours - theirs).max()
+    n_other = int((ours.argmax(1) != theirs.argmax(1)).sum())
+    print(f"# {case.name}: {difference:.2g} apart, the likeliest has {ours.max():.2g}, {n_other} other best")
+    if not difference <= case.bound:
+        yield f"probabilities are {difference:.3g} apart, the bound is {case.bound:g}"
+    if n_other > case.n_other_best:
+        yield f"{n_other} of {N_TOKENS} positions have another best token"
+
+
+def run_case(number, case, logits_program, worker, data, llama):
+    with tempfile.TemporaryDirectory() as directory:
+        path = model_path(case, worker, data, directory)
+        if not path:
+            print(f"ok {number} - {case.name} # SKIP the fixture is not there")
+            return True
+        try:
+            problems = list(check(case, path, logits_program, llama))
+        except ValueError as why:
+            problems = [str(why)]
+    for problem in problems:
+        print(f"# {problem}")
+    print(f"{'not ok' if problems else 'ok'} {number} - {case.name}")
+    return not problems
+
+
+def main():
+    logits_program, worker, data, build = sys.argv[1:]
+    for program in ("node", "npm"):
+        if not shutil.which(program):
+            skip(f"{program} is not installed")
+    place = os.path.join(build, "llama.cpp")
+    install(place)
+    print(f"1..{len(CASES)}", flush=True)
+    with subprocess.Popen(["node", "probabilities.mjs"], cwd=place, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as llama:
+        good = [run_case(i, case, logits_program, worker, data, llama) for i, case in enumerate(CASES, 1)]
+        llama.stdin.close()
+    sys.exit(0 if all(good) else 1)
+
+
+if __name__ == "__main__":
+    main()
