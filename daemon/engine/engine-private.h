@@ -12,7 +12,8 @@ struct Engine {
     struct Gguf *gguf;     /* the model file, or the metadata of `packed` */
     struct Packed *packed; /* NULL: a GGUF file was opened */
     struct Weights *weights;
-    struct Compute compute; /* owns its pool */
+    struct Compute compute; /* owns its pool, unless ... */
+    bool shares_threads;    /* ... it is another engine's */
 
     const struct Family *family;
     void *model; /* the family's */

@@ -22,6 +22,10 @@ static int start_compute(struct Compute *compute, const struct EngineOptions *op
     compute->max_tokens = options->max_tokens ? options->max_tokens : 512;
     if (compute->max_tokens > STEP_MAX_TOKENS)
         return reason_set(why, EINVAL, "a step may have %u tokens at most", STEP_MAX_TOKENS);
+    if (options->threads_of) {
+        compute->pool = options->threads_of->compute.pool;
+        return 0;
+    }
     int r = pool_new(options->n_threads, &compute->pool);
     return r < 0 ? reason_set(why, -r, "the compute threads cannot be started") : 0;
 }
@@ -81,6 +85,7 @@ int engine_open(int fd, const struct EngineOptions *options, Engine **ret, Reaso
     if (why) why->text[0] = '\0';
     Engine *engine = calloc(1, sizeof *engine);
     if (!engine) return -ENOMEM;
+    engine->shares_threads = options->threads_of;
     int r = start_compute(&engine->compute, options, why);
     if (r == 0) r = load(engine, fd, options, why);
     if (r != 0) {
@@ -99,7 +104,7 @@ Engine *engine_free(Engine *engine) {
     free(engine->logits);
     tokenizer_free(engine->tokenizer);
     source_close(engine);
-    pool_free(engine->compute.pool);
+    if (!engine->shares_threads) pool_free(engine->compute.pool);
     free(engine);
     return NULL;
 }

@@ -60,6 +60,8 @@ enum Requantise {
 
 struct EngineOptions {
     unsigned n_threads;            /* 0: one per physical core that this process may run on */
+    const Engine *threads_of;      /* instead of threads of its own, those of this engine, which
+                                      outlives it; the two never step at the same time */
     uint32_t n_ctx;                /* 0, or more than that: what the model was trained for */
     uint32_t max_tokens;           /* most tokens in one step over all spans; 0: 512 */
     const struct Kernels *kernels; /* kernels/kernels.h; NULL: kernels_best() */

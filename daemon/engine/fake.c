@@ -8,6 +8,7 @@
  *
  * Keys, all optional: fake.context_length (4096), fake.delay_usec (0): what a token costs,
  * fake.end_after (0: never): from that length on the next token is tokenizer.ggml.eos_token_id,
+ * fake.window (0): how many of the last tokens count as the past, 0: all,
  * fake.rewind_step (1): it goes back to multiples of that only, as recurrent families do. n_vocab
  * is the length of tokenizer.ggml.tokens.
  */
@@ -23,7 +24,7 @@
 
 struct Fake {
     uint32_t n_vocab, n_ctx;
-    uint32_t delay_usec, end_after, rewind_step;
+    uint32_t delay_usec, end_after, rewind_step, window;
     uint32_t eos; /* UINT32_MAX: none */
 };
 
@@ -40,6 +41,7 @@ static int fake_open(const struct ModelFile *file, struct ModelShape *ret_shape,
     if (r >= 0) r = model_u32(file, "n_ctx", 1, MODEL_MAX_CONTEXT, &fake.n_ctx, why);
     if (r >= 0) r = model_u32(file, "delay_usec", 0, 60000000, &fake.delay_usec, why);
     if (r >= 0) r = model_u32(file, "end_after", 0, MODEL_MAX_CONTEXT, &fake.end_after, why);
+    if (r >= 0) r = model_u32(file, "window", 0, MODEL_MAX_CONTEXT, &fake.window, why);
     if (r >= 0) r = model_u32(file, "rewind_step", 1, MODEL_MAX_CONTEXT, &fake.rewind_step, why);
     if (r >= 0) r = gguf_get_u32(file->gguf, "tokenizer.ggml.eos_token_id", &fake.eos, why);
     if (r >= 0)
@@ -102,11 +104,12 @@ static void fake_step(void *model, const struct Batch *batch) {
     for (uint32_t i = 0; i < batch->n_outputs; i++) {
         const struct BatchRow *row = &batch->rows[batch->outputs[i]];
         const struct FakeState *state = row->state;
-        uint32_t h = hash_of(state->tokens, row->position + 1);
+        const uint32_t n = row->position + 1;
+        const uint32_t n_seen = fake->window > 0 && fake->window < n ? fake->window : n;
+        uint32_t h = hash_of(state->tokens + n - n_seen, n_seen);
         for (uint32_t j = 0; j < N_EMBD; j++)
             batch->hidden[i * batch->hidden_stride + j] = (float)(h >> 4 * j & 15) - 7.5f;
-        if (i < batch->n_logits)
-            write_logits(fake, h, row->position + 1, batch->logits + i * batch->logits_stride);
+        if (i < batch->n_logits) write_logits(fake, h, n, batch->logits + i * batch->logits_stride);
     }
 }
 
