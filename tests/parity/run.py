@@ -87,7 +87,7 @@ def model_path(case, worker, data, directory):
         path = os.path.join(directory, "model.gguf")
         shape, weights = case.shape
         subprocess.run([worker, "--synthesize", shape, "--weights", weights, "--layers", "2", "--vocabulary", "1000",
-                        "--output", path], check=True)
+                        "--output", path], check=True, stdout=subprocess.DEVNULL)
         return path
     path = os.path.join(data, "gguf-test", case.name + ".gguf")
     return path if os.path.exists(path) else None
