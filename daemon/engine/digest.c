@@ -35,3 +35,19 @@ void digest_add(struct Digest *digest, const void *data, size_t size) {
     uint64_t end[2] = {size, ~(uint64_t)size};
     add_block(digest, (const uint8_t *)end);
 }
+
+struct Digest digest_bulk(const void *data, size_t size) {
+    const uint8_t *bytes = data;
+    uint64_t lanes[4] = {K0, K1, K2, K3};
+    size_t n = size;
+    for (; n >= 64; n -= 64, bytes += 64) {
+        uint64_t words[8];
+        memcpy(words, bytes, sizeof words);
+        for (unsigned i = 0; i < 4; i++)
+            lanes[i] = mix(lanes[i] ^ words[2 * i], words[2 * i + 1] ^ K1);
+    }
+    struct Digest digest = {{size, 0}};
+    digest_add(&digest, lanes, sizeof lanes);
+    if (n > 0) digest_add(&digest, bytes, n);
+    return digest;
+}

@@ -12,5 +12,8 @@ struct Digest {
     uint64_t words[2];
 };
 
+/* For megabytes: four lanes, as fast as memory is read. Another value than digest_add() gives. */
+struct Digest digest_bulk(const void *data, size_t size);
+
 /* Adds bytes; how they are cut into calls counts. Start from {{0, 0}}. */
 void digest_add(struct Digest *digest, const void *data, size_t size);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "engine/gguf-parse.h"
 
@@ -49,9 +50,26 @@ struct Gguf *gguf_free(struct Gguf *file) {
     return NULL;
 }
 
-const void *gguf_data(const struct Gguf *file, size_t *ret_size) {
-    *ret_size = file->size;
-    return file->data;
+/* ---- Advice ---- */
+
+/* Only ever on a mapping: what MADV_DONTNEED forgets of other memory is lost. */
+static bool is_mapped(const struct Gguf *file, uintptr_t start, uintptr_t end) {
+    uintptr_t first = (uintptr_t)file->mapping;
+    return file->mapping && start >= first && end <= first + file->size;
+}
+
+void gguf_prefetch(const struct Gguf *file, const void *data, uint64_t size) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = (uintptr_t)data / page * page, end = (uintptr_t)data + size;
+    if (is_mapped(file, start, end)) madvise((void *)start, end - start, MADV_WILLNEED);
+}
+
+void gguf_forget(const struct Gguf *file, const void *data, uint64_t size) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = ((uintptr_t)data + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)data + size) / page * page;
+    if (start < end && is_mapped(file, start, end))
+        madvise((void *)start, end - start, MADV_DONTNEED);
 }
 
 const void *gguf_metadata(const struct Gguf *file, size_t *ret_size, uint64_t *ret_n_keys) {

@@ -113,5 +113,8 @@ int gguf_matrix(const struct GgufTensor *tensor, struct QuantMatrix *ret, Reason
 /* The file's first bytes: its header and all keys, up to the first tensor's name. ret_n_keys may be
  * NULL. */
 const void *gguf_metadata(const struct Gguf *file, size_t *ret_size, uint64_t *ret_n_keys);
-/* All the bytes of the file. */
-const void *gguf_data(const struct Gguf *file, size_t *ret_size);
+
+/* ---- Reading ahead: advice on bytes of a tensor, of no effect on what they are ---- */
+void gguf_prefetch(const struct Gguf *file, const void *data, uint64_t size);
+/* They will not be read again soon: they need not take memory. */
+void gguf_forget(const struct Gguf *file, const void *data, uint64_t size);

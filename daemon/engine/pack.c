@@ -5,140 +5,35 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/limits.h"
 #include "engine/pack-tile.h"
-#include "engine/quant-type.h"
 
-/* ---- Whether a matrix is ternary ---- */
+/* ---- Pieces ---- */
 
-struct Scan {
-    const struct QuantMatrix *source;
-    float scales[POOL_MAX_THREADS];
-    int results[POOL_MAX_THREADS];
-    Reason *whys; /* one a thread */
-};
-
-static void scan_job(void *userdata, unsigned thread, unsigned n_threads) {
-    struct Scan *scan = userdata;
-    unsigned long begin, end;
-    pool_share(thread, n_threads, scan->source->n_rows, &begin, &end);
-    scan->scales[thread] = 0;
-    scan->results[thread] = quant_ternary_scan(scan->source, begin, end - begin,
-                                               &scan->scales[thread], &scan->whys[thread]);
-}
-
-/* 0, QUANT_NOT_TERNARY or -EBADMSG: the worst that a thread found. */
-static int merge_scans(const struct Scan *scan, unsigned n_threads, float *ret_scale, Reason *why) {
-    int worst = 0;
-    *ret_scale = 0;
-    for (unsigned i = 0; i < n_threads; i++) {
-        int r = scan->results[i];
-        if (r < 0) {
-            if (why) *why = scan->whys[i];
-            return r;
-        }
-        if (r == 0) r = quant_ternary_merge(scan->source, scan->scales[i], ret_scale, NULL);
-        if (r != 0) worst = r;
+struct PackedPieces packed_pieces(uint32_t layout, uint32_t n_rows, uint32_t n_cols) {
+    struct PackedPieces ret = {.n_tiles = 1, .tile_size = n_cols * sizeof(float)};
+    if (layout < N_MATRIX_LAYOUTS) {
+        ret.n_tiles = matrix_n_tiles(n_rows);
+        ret.tile_size = matrix_tile_size((enum MatrixLayout)layout, n_cols);
     }
-    return worst;
+    size_t n = ret.tile_size > 0 ? PACKED_PIECE / ret.tile_size : 1;
+    if (n == 0) n = 1;
+    ret.piece_tiles = n < ret.n_tiles ? (uint32_t)n : ret.n_tiles;
+    ret.n = ret.piece_tiles ? (ret.n_tiles + ret.piece_tiles - 1) / ret.piece_tiles : 0;
+    return ret;
 }
 
-static int scan_ternary(Pool *pool, const struct QuantMatrix *source, float *ret_scale,
-                        Reason *why) {
-    unsigned n_threads = pool_n_threads(pool);
-    struct Scan scan = {.source = source, .whys = calloc(n_threads, sizeof *scan.whys)};
-    if (!scan.whys) return -ENOMEM;
-    pool_run(pool, scan_job, &scan);
-    int r = merge_scans(&scan, n_threads, ret_scale, why);
-    free(scan.whys);
-    return r;
+void packed_piece(const struct PackedPieces *pieces, uint32_t i, uint32_t *ret_tile,
+                  uint32_t *ret_n_tiles) {
+    uint32_t first = i * pieces->piece_tiles, left = pieces->n_tiles - first;
+    *ret_tile = first;
+    *ret_n_tiles = left < pieces->piece_tiles ? left : pieces->piece_tiles;
 }
 
-/* ---- Whether bfloat16 fits into halves ---- */
-
-struct Fit {
-    const struct QuantMatrix *source;
-    atomic_bool fits;
-};
-
-/* Halves end at 65504; bfloat16 does not. */
-static void fit_job(void *userdata, unsigned thread, unsigned n_threads) {
-    struct Fit *fit = userdata;
-    const struct QuantMatrix *source = fit->source;
-    const uint16_t largest = 0x477f; /* the bfloat16 below 65504: 65280 */
-    unsigned long begin, end;
-    pool_share(thread, n_threads, source->n_rows, &begin, &end);
-    for (unsigned long row = begin; row < end; row++) {
-        const uint8_t *data = quant_row_blocks(source, row);
-        uint16_t over = 0;
-        for (uint64_t i = 0; i < source->n_cols; i++)
-            over |= (quant_read_u16(data + 2 * i) & 0x7fff) > largest ? 1 : 0;
-        if (over) atomic_store(&fit->fits, false);
-    }
-}
-
-static bool fits_halves(Pool *pool, const struct QuantMatrix *source) {
-    struct Fit fit = {source, true};
-    pool_run(pool, fit_job, &fit);
-    return atomic_load(&fit.fits);
-}
-
-/* ---- Choosing a layout ---- */
-
-/* Of a matrix that is not ternary, as the file has it. Types that are not named have values that
- * are rounded to halves. */
-static enum MatrixLayout dense_layout(const struct PackSource *source) {
-    static const struct {
-        uint32_t type;   /* enum QuantTypeId */
-        bool any_factor; /* else only a factor of 1 */
-        enum MatrixLayout layout;
-    } layouts[] = {
-        {QUANT_F32, true, MATRIX_F32},
-        {QUANT_Q8_0, true, MATRIX_I8},
-        {QUANT_Q4_0, false, MATRIX_I4},
-    };
-    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
-        if (layouts[i].type == source->matrix.type->id &&
-            (layouts[i].any_factor || source->factor == 1))
-            return layouts[i].layout;
-    return MATRIX_F16;
-}
-
-/* Only ever to something smaller. */
-static bool requantise(enum Requantise wanted, uint32_t *layout) {
-    static const enum MatrixLayout layouts[] = {
-        [REQUANTISE_Q8] = MATRIX_I8, [REQUANTISE_Q4] = MATRIX_I4};
-    if (wanted == REQUANTISE_NOTHING) return false;
-    enum MatrixLayout new = layouts[wanted];
-    if (matrix_tile_size(new, I8_BLOCK) >= matrix_tile_size((enum MatrixLayout) * layout, I8_BLOCK))
-        return false;
-    *layout = new;
-    return true;
-}
-
-int pack_choose(Pool *pool, const struct PackSource *source, uint32_t *ret_layout, float *ret_scale,
-                bool *ret_requantised, Reason *why) {
-    const struct QuantType *type = source->matrix.type;
-    *ret_scale = 1;
-    *ret_requantised = false;
-    if (type->trits || (source->ternary && type->is_float)) {
-        float scale;
-        int r = scan_ternary(pool, &source->matrix, &scale, why);
-        if (r < 0) return r;
-        if (r == 0) {
-            *ret_layout = MATRIX_T2;
-            *ret_scale = scale * source->factor;
-            if (isfinite(*ret_scale)) return 0;
-            return reason_set(why, EBADMSG, "the scale of the tensor %s is not finite",
-                              source->matrix.name);
-        }
-    }
-    *ret_layout = dense_layout(source);
-    *ret_requantised = requantise(source->requantise, ret_layout);
-    if (*ret_layout == MATRIX_F16 && type->id == QUANT_BF16 && !fits_halves(pool, &source->matrix))
-        *ret_layout = MATRIX_F32;
-    return 0;
+struct Digest packed_digest(const struct Digest *pieces, uint32_t n) {
+    return digest_bulk(pieces, n * sizeof *pieces);
 }
 
 /* ---- Packing ---- */
@@ -146,8 +41,11 @@ int pack_choose(Pool *pool, const struct PackSource *source, uint32_t *ret_layou
 struct Packing {
     const struct PackSource *source;
     const struct Matrix *shape;
+    const struct PackTarget *target;
     PackTile *tile;
-    uint8_t *dst;
+    struct PackedPieces pieces;
+    struct Digest *digests; /* of the pieces; NULL: not asked for */
+    atomic_uint next;       /* the piece that is nobody's yet: so a file is read in its order */
     struct TileScratch scratch[POOL_MAX_THREADS];
     Reason *why; /* of the first thread that fails */
     atomic_int result;
@@ -160,49 +58,109 @@ static void fail(struct Packing *packing, int r, const Reason *why) {
 }
 
 /* Ternary matrices were looked at when their layout was chosen. */
-static int pack_one(struct Packing *packing, unsigned long tile, struct TileScratch *scratch,
+static int pack_one(struct Packing *packing, uint32_t tile, struct TileScratch *scratch, void *dst,
                     Reason *why) {
     const struct Matrix *shape = packing->shape;
-    const uint32_t first = (uint32_t)tile * TILE_ROWS;
+    const uint32_t first = tile * TILE_ROWS;
     const uint32_t n = shape->n_rows - first < TILE_ROWS ? shape->n_rows - first : TILE_ROWS;
     if (shape->layout != MATRIX_T2) {
         int r = quant_check(&packing->source->matrix, first, n, why);
         if (r < 0) return r;
     }
-    return packing->tile(packing->source, first, n, scratch,
-                         packing->dst + tile * matrix_tile_size(shape->layout, shape->n_cols), why);
+    return packing->tile(packing->source, first, n, scratch, dst, why);
+}
+
+static int pack_piece(struct Packing *packing, uint32_t i, struct TileScratch *scratch,
+                      uint8_t *buffer, Reason *why) {
+    const struct PackTarget *target = packing->target;
+    const size_t tile_size = packing->pieces.tile_size;
+    uint32_t tile, n;
+    packed_piece(&packing->pieces, i, &tile, &n);
+    uint8_t *dst = target->memory ? (uint8_t *)target->memory + tile * tile_size : buffer;
+    for (uint32_t k = 0; k < n; k++) {
+        int r = pack_one(packing, tile + k, scratch, dst + k * tile_size, why);
+        if (r < 0) return r;
+    }
+    if (packing->digests) packing->digests[i] = digest_bulk(dst, n * tile_size);
+    return target->memory ? 0 : pack_write(target, tile * tile_size, dst, n * tile_size, why);
+}
+
+static int pack_pieces(struct Packing *packing, struct TileScratch *scratch, uint8_t *buffer,
+                       Reason *why) {
+    for (;;) {
+        uint32_t i = atomic_fetch_add(&packing->next, 1);
+        if (i >= packing->pieces.n || atomic_load(&packing->result) != 0) return 0;
+        int r = pack_piece(packing, i, scratch, buffer, why);
+        if (r < 0) return r;
+    }
 }
 
 static void pack_job(void *userdata, unsigned thread, unsigned n_threads) {
     struct Packing *packing = userdata;
     struct TileScratch *scratch = &packing->scratch[thread];
-    unsigned long begin, end;
-    Reason why;
-    pool_share(thread, n_threads, matrix_n_tiles(packing->shape->n_rows), &begin, &end);
+    const struct PackedPieces *pieces = &packing->pieces;
+    uint8_t *buffer = NULL;
+    Reason why = {""};
     int r = tile_scratch_init(scratch, packing->shape->n_cols);
-    for (unsigned long tile = begin; r == 0 && tile < end; tile++)
-        r = pack_one(packing, tile, scratch, &why);
+    if (r == 0 && !packing->target->memory) {
+        buffer = aligned_alloc(64, (pieces->piece_tiles * pieces->tile_size + 63) / 64 * 64);
+        if (!buffer) r = -ENOMEM;
+    }
+    if (r == 0) r = pack_pieces(packing, scratch, buffer, &why);
+    free(buffer);
     tile_scratch_done(scratch);
     if (r < 0) fail(packing, r, &why);
 }
 
-int pack_matrix(Pool *pool, const struct PackSource *source, const struct Matrix *shape, void *dst,
-                double *ret_error, Reason *why) {
+/* Sums over the threads. */
+static double relative_error(const struct Packing *packing, unsigned n_threads) {
+    double error = 0, weights = 0;
+    for (unsigned i = 0; i < n_threads; i++) {
+        error += packing->scratch[i].error;
+        weights += packing->scratch[i].weights;
+    }
+    return weights > 0 ? sqrt(error / weights) : 0;
+}
+
+int pack_matrix(Pool *pool, const struct PackSource *source, const struct Matrix *shape,
+                const struct PackTarget *target, struct Digest *ret_digest, double *ret_error,
+                Reason *why) {
     struct Packing *packing = calloc(1, sizeof *packing);
     if (!packing) return -ENOMEM;
     packing->source = source;
     packing->shape = shape;
+    packing->target = target;
     packing->tile = pack_tile_for(source, shape->layout);
-    packing->dst = dst;
+    packing->pieces = packed_pieces(shape->layout, shape->n_rows, shape->n_cols);
     packing->why = why;
-    pool_run(pool, pack_job, packing);
-    double error = 0, weights = 0;
-    for (unsigned i = 0; i < pool_n_threads(pool); i++) {
-        error += packing->scratch[i].error;
-        weights += packing->scratch[i].weights;
+    int r = 0;
+    if (ret_digest) {
+        packing->digests = calloc(packing->pieces.n + 1, sizeof *packing->digests);
+        if (!packing->digests) r = -ENOMEM;
     }
-    *ret_error = weights > 0 ? sqrt(error / weights) : 0;
-    int r = atomic_load(&packing->result);
+    if (r == 0) {
+        pool_run(pool, pack_job, packing);
+        r = atomic_load(&packing->result);
+    }
+    *ret_error = relative_error(packing, pool_n_threads(pool));
+    if (r == 0 && ret_digest) *ret_digest = packed_digest(packing->digests, packing->pieces.n);
+    free(packing->digests);
     free(packing);
     return r;
+}
+
+int pack_write(const struct PackTarget *target, uint64_t at, const void *data, size_t size,
+               Reason *why) {
+    const uint8_t *bytes = data;
+    for (size_t done = 0; done < size;) {
+        ssize_t n =
+            pwrite(target->fd, bytes + done, size - done, (off_t)(target->offset + at + done));
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) {
+            int error = n < 0 ? errno : ENOSPC;
+            return reason_set(why, error, "the packed file cannot be written: %s", strerror(error));
+        }
+        done += (size_t)n;
+    }
+    return 0;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine/limits.h"
+#include "engine/pack.h"
 
 /* Of a GGUF file: magic, version, number of tensors, number of keys. */
 #define GGUF_HEADER_SIZE 24u
@@ -65,16 +66,20 @@ static int check_sections(struct Packed *packed, Reason *why) {
         !is_inside(packed, header->index_offset, header->n_entries * sizeof(struct WeightEntry),
                    8) ||
         !is_inside(packed, header->data_offset, header->data_size, PACKED_PAGE))
-        return reason_set(why, EBADMSG, "the packed file is truncated or its header damaged");
+        return reason_set(why, EBADMSG,
+                          "the packed file is truncated or its header damaged: install the "
+                          "model again");
     if (!is_terminated(header->weights, sizeof header->weights))
-        return reason_set(why, EBADMSG, "the packed file's header is damaged");
+        return reason_set(why, EBADMSG,
+                          "the packed file's header is damaged: install the model again");
 
     const uint8_t *bytes = packed->mapping;
     packed->entries = (const struct WeightEntry *)(bytes + header->index_offset);
     packed->data = bytes + header->data_offset;
     struct Digest sum = header_checksum(header, bytes + header->metadata_offset, packed->entries);
     if (memcmp(&sum, &header->checksum, sizeof sum) != 0)
-        return reason_set(why, EBADMSG, "the packed file's header or index is damaged");
+        return reason_set(why, EBADMSG,
+                          "the packed file's header or index is damaged: install the model again");
     return 0;
 }
 
@@ -84,7 +89,7 @@ static int map_file(struct Packed *packed, int fd, Reason *why) {
         return reason_set(why, errno, "the packed file cannot be read: %s", strerror(errno));
     if (!S_ISREG(status.st_mode)) return reason_set(why, EINVAL, "not a regular file");
     if (status.st_size < (off_t)sizeof(struct PackedHeader))
-        return reason_set(why, EBADMSG, "the packed file is truncated");
+        return reason_set(why, EBADMSG, "the packed file is truncated: install the model again");
     void *mapping = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
     if (mapping == MAP_FAILED)
         return reason_set(why, errno, "the packed file cannot be mapped: %s", strerror(errno));
@@ -144,53 +149,61 @@ static uint64_t place_sections(struct PackedHeader *header, size_t metadata_size
 }
 
 /* All keys of the source, no tensors. */
-static void write_metadata(uint8_t *dst, const void *metadata, size_t size) {
-    memcpy(dst, metadata, size);
-    memset(dst + GGUF_N_TENSORS_OFFSET, 0, sizeof(uint64_t));
+static void *copy_metadata(const struct Gguf *source, size_t *ret_size) {
+    const void *metadata = gguf_metadata(source, ret_size, NULL);
+    uint8_t *copy = malloc(*ret_size);
+    if (!copy) return NULL;
+    memcpy(copy, metadata, *ret_size);
+    memset(copy + GGUF_N_TENSORS_OFFSET, 0, sizeof(uint64_t));
+    return copy;
 }
 
-static int write_sections(uint8_t *bytes, struct PackedHeader *header, const void *metadata,
+static int sync_data(int fd, Reason *why) {
+    if (fdatasync(fd) == 0) return 0;
+    int error = errno;
+    return reason_set(why, error, "the packed file cannot be written: %s", strerror(error));
+}
+
+/* Everything but the header, which is completed. */
+static int write_sections(int fd, struct PackedHeader *header, const void *metadata,
                           struct Weights *weights, WeightsProgress *progress, void *userdata,
                           Reason *why) {
+    const struct PackTarget file = {.fd = fd}, data = {.fd = fd, .offset = header->data_offset};
     size_t n;
-    const struct WeightEntry *entries = weights_entries(weights, &n);
-    int r = weights_fill(weights, bytes + header->data_offset, progress, userdata, why);
+    int r = weights_fill(weights, &data, progress, userdata, why);
     if (r < 0) return r;
-    write_metadata(bytes + header->metadata_offset, metadata, header->metadata_size);
-    if (n > 0) memcpy(bytes + header->index_offset, entries, n * sizeof *entries);
-    header->checksum = header_checksum(header, bytes + header->metadata_offset, entries);
-    size_t size = header->data_offset + header->data_size;
-    if (msync(bytes, size, MS_SYNC) < 0) return -errno;
-    memcpy(bytes, header, sizeof *header);
-    return msync(bytes, PACKED_PAGE, MS_SYNC) < 0 ? -errno : 0;
+    const struct WeightEntry *entries = weights_entries(weights, &n);
+    header->checksum = header_checksum(header, metadata, entries);
+    r = pack_write(&file, header->metadata_offset, metadata, header->metadata_size, why);
+    if (r == 0) r = pack_write(&file, header->index_offset, entries, n * sizeof *entries, why);
+    return r < 0 ? r : sync_data(fd, why);
 }
 
-/* Blocks first: a page of a mapping that finds no room on the disk later is a SIGBUS. */
-static int make_file(int fd, uint64_t size, void **ret) {
-    if (ftruncate(fd, 0) < 0) return -errno;
-    int r = posix_fallocate(fd, 0, (off_t)size);
-    if (r != 0) return -r;
-    void *mapping = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (mapping == MAP_FAILED) return -errno;
-    *ret = mapping;
-    return 0;
+/* All blocks first: a disk that is too small is told before the work, not after it. */
+static int make_file(int fd, uint64_t size, Reason *why) {
+    int error = 0;
+    if (ftruncate(fd, 0) < 0) error = errno;
+    if (!error) error = posix_fallocate(fd, 0, (off_t)size);
+    if (!error) return 0;
+    return reason_set(why, error, "the packed file cannot be written: %s", strerror(error));
 }
 
 int packed_write(int fd, const struct PackedHeader *header, const struct Gguf *source,
                  struct Weights *weights, WeightsProgress *progress, void *userdata, Reason *why) {
     struct PackedHeader full = *header;
     size_t metadata_size, n_entries;
-    void *mapping = NULL;
-    const void *metadata = gguf_metadata(source, &metadata_size, NULL);
+    void *metadata = copy_metadata(source, &metadata_size);
+    if (!metadata) return -ENOMEM;
     weights_entries(weights, &n_entries);
     uint64_t size = place_sections(&full, metadata_size, n_entries, weights_size(weights));
     memcpy(full.magic, PACKED_MAGIC, sizeof PACKED_MAGIC);
     full.version = PACKED_VERSION;
     full.layout = PACKED_LAYOUT;
 
-    int r = make_file(fd, size, &mapping);
-    if (r < 0) return reason_set(why, -r, "the packed file cannot be written: %s", strerror(-r));
-    r = write_sections(mapping, &full, metadata, weights, progress, userdata, why);
-    munmap(mapping, size);
+    int r = make_file(fd, size, why);
+    if (r == 0) r = write_sections(fd, &full, metadata, weights, progress, userdata, why);
+    if (r == 0) r = pack_write(&(struct PackTarget){.fd = fd}, 0, &full, sizeof full, why);
+    if (r == 0) r = sync_data(fd, why);
+    free(metadata);
     return r;
 }

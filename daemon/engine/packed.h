@@ -2,9 +2,12 @@
  * Packed model files: a GGUF file's metadata and its weights in the layout that the kernels read.
  *
  * Opening one is a mapping and a check of its header and index. It is untrusted input like any
- * other: sizes, offsets, layouts and names are checked before use; the weights themselves can be
- * anything, kernels do not mind. The layout is that of one kernel tier and of one version of the
- * code that packed it; a file of another one is PACKED_STALE, to be made again from its GGUF file.
+ * other: sizes, offsets, layouts and names are checked before use. The weights themselves can be
+ * anything, kernels do not mind, but what a disk has damaged is found out at loading: the index has
+ * a digest of each tensor, and checking them on all threads takes no longer than reading the memory
+ * does, which warms the mapping for the first token. The layout is that of one kernel tier and of
+ * one version of the code that packed it; a file of another one is PACKED_STALE, to be made again
+ * from its GGUF file.
  *
  *     header    struct PackedHeader, padded to PACKED_PAGE
  *     metadata  a GGUF file with all keys of the source and no tensors
@@ -24,7 +27,7 @@
 #include "engine/weights.h"
 
 #define PACKED_MAGIC "RLLMPAK" /* and its NUL: 8 bytes */
-#define PACKED_VERSION 1u      /* of the container */
+#define PACKED_VERSION 2u      /* of the container */
 #define PACKED_LAYOUT 3u       /* of packed matrices in kernels.h, and of what families ask for */
 #define PACKED_PAGE 4096u
 

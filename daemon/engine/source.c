@@ -112,7 +112,7 @@ static int open_packed(Engine *engine, int fd, Reason *why) {
     engine->info.n_parameters = packed->header->n_parameters;
     engine->info.weights = packed->header->weights;
     return weights_map(packed->entries, packed->header->n_entries, packed->data,
-                       packed->header->data_size, &engine->weights, why);
+                       packed->header->data_size, engine->compute.pool, &engine->weights, why);
 }
 
 int source_pack(Engine *engine, int out_fd, WeightsProgress *progress, void *userdata,

@@ -1,9 +1,10 @@
 /* From the tensors of a GGUF file to packed data. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "engine/weights-private.h"
 
@@ -17,66 +18,86 @@ static int make_memory(struct Weights *weights) {
     return 0;
 }
 
-/* Tells the kernel about the pages of a tensor in the file. Advice: it may fail. */
-static void advise(const struct Weight *weight, int advice) {
+/* The bytes of a tensor in the file, or of one of the matrices in it. */
+static uint64_t source_size(const struct Weight *weight) {
     const struct QuantMatrix *matrix = &weight->source.matrix;
-    uint64_t size = 0, page = (uint64_t)sysconf(_SC_PAGESIZE);
-    if (!matrix->type || !quant_size(matrix->type, matrix->n_cols, matrix->n_rows, &size)) return;
-    uintptr_t start = (uintptr_t)matrix->data, end = start + size;
-    if (advice == MADV_DONTNEED) { /* only what no other tensor has a part of */
-        start = (start + page - 1) / page * page;
-        end = end / page * page;
-    } else {
-        start = start / page * page;
-    }
-    if (start < end) madvise((void *)start, end - start, advice);
+    uint64_t size = 0;
+    quant_size(matrix->type, matrix->n_cols, matrix->n_rows, &size);
+    return size;
 }
 
-static int fill_vector(struct Weight *weight, const struct WeightEntry *entry, float *dst,
-                       Reason *why) {
+static void prefetch(const struct Weights *weights, size_t i) {
+    const struct Weight *weight = &weights->weights[i];
+    gguf_prefetch(weights->file, weight->source.matrix.data, source_size(weight));
+}
+
+static void forget(const struct Weights *weights, size_t i) {
+    const struct Weight *weight = &weights->weights[i];
+    gguf_forget(weights->file, weight->source.matrix.data, source_size(weight));
+}
+
+static int fill_vector(struct Weight *weight, struct WeightEntry *entry,
+                       const struct PackTarget *target, Reason *why) {
     const struct QuantMatrix *source = &weight->source.matrix;
     int r = quant_check(source, 0, source->n_rows, why);
     if (r < 0) return r;
-    quant_rows(source, 0, source->n_rows, dst, source->n_cols);
-    *weight->vector = dst;
-    return 0;
+    float *vector = target->memory ? target->memory : malloc(entry->size + 1);
+    if (!vector) return -ENOMEM;
+    quant_rows(source, 0, source->n_rows, vector, source->n_cols);
+    if (target->memory) {
+        *weight->vector = vector;
+        return 0;
+    }
+    struct Digest digest = digest_bulk(vector, entry->size);
+    entry->digest = packed_digest(&digest, 1);
+    r = pack_write(target, 0, vector, entry->size, why);
+    free(vector);
+    return r;
 }
 
-static int fill_one(struct Weights *weights, size_t i, uint8_t *data, Reason *why) {
-    const struct WeightEntry *entry = &weights->entries[i];
-    struct Weight *weight = &weights->weights[i];
-    void *dst = data + entry->offset;
-    if (weight->vector) return fill_vector(weight, entry, dst, why);
+static int fill_matrix(struct Weights *weights, struct Weight *weight, struct WeightEntry *entry,
+                       const struct PackTarget *target, Reason *why) {
     *weight->matrix = (struct Matrix){
         .layout = (enum MatrixLayout)entry->layout,
         .n_rows = entry->n_rows,
         .n_cols = entry->n_cols,
         .scale = entry->scale,
-        .data = dst,
+        .data = target->memory,
     };
-    return pack_matrix(weights->pool, &weight->source, weight->matrix, dst, &weight->error, why);
+    return pack_matrix(weights->pool, &weight->source, weight->matrix, target,
+                       target->memory ? NULL : &entry->digest, &weight->error, why);
 }
 
-int weights_fill(struct Weights *weights, void *data, WeightsProgress *progress, void *userdata,
-                 Reason *why) {
+static int fill_one(struct Weights *weights, size_t i, const struct PackTarget *file, Reason *why) {
+    struct WeightEntry *entry = &weights->entries[i];
+    struct Weight *weight = &weights->weights[i];
+    struct PackTarget target = {.memory = (uint8_t *)weights->memory + entry->offset};
+    if (file) target = (struct PackTarget){.fd = file->fd, .offset = file->offset + entry->offset};
+    int r = weight->vector ? fill_vector(weight, entry, &target, why)
+                           : fill_matrix(weights, weight, entry, &target, why);
+    /* The disk begins now, not when all is packed. */
+    if (r == 0 && file)
+        sync_file_range(file->fd, (off64_t)target.offset, (off64_t)entry->size,
+                        SYNC_FILE_RANGE_WRITE);
+    return r;
+}
+
+int weights_fill(struct Weights *weights, const struct PackTarget *file, WeightsProgress *progress,
+                 void *userdata, Reason *why) {
     if (!weights->file) {
         if (weights->n == weights->n_entries) return 0;
         return reason_set(why, EBADMSG, "the packed file has tensors that the model does not use");
     }
-    if (!data) {
-        int r = make_memory(weights);
+    int r = file ? 0 : make_memory(weights);
+    for (size_t i = 0; r == 0 && i < weights->n; i++) {
+        if (i + 1 < weights->n) prefetch(weights, i + 1);
+        r = fill_one(weights, i, file, why);
         if (r < 0) return r;
-        data = weights->memory;
-    }
-    for (size_t i = 0; i < weights->n; i++) {
-        if (i + 1 < weights->n) advise(&weights->weights[i + 1], MADV_WILLNEED);
-        int r = fill_one(weights, i, data, why);
-        if (r < 0) return r;
-        advise(&weights->weights[i], MADV_DONTNEED);
+        forget(weights, i);
         uint64_t done = weights->entries[i].offset + weights->entries[i].size;
         if (progress && progress(userdata, done, weights->size) != 0) return -ECANCELED;
     }
-    return 0;
+    return r;
 }
 
 /* ---- What was requantised ---- */

@@ -28,3 +28,6 @@ struct Weights {
     void *memory;        /* what weights_free() unmaps */
     size_t memory_size;
 };
+
+/* Whether the data is what the entries say it is. -EBADMSG names a tensor. */
+int weights_verify(const struct Weights *weights, Pool *pool, Reason *why);

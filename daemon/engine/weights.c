@@ -71,7 +71,7 @@ static int check_entry(const struct WeightEntry *entry, size_t data_size, Reason
 }
 
 int weights_map(const struct WeightEntry *entries, size_t n_entries, const void *data,
-                size_t data_size, struct Weights **ret, Reason *why) {
+                size_t data_size, Pool *pool, struct Weights **ret, Reason *why) {
     for (size_t i = 0; i < n_entries; i++) {
         int r = check_entry(&entries[i], data_size, why);
         if (r < 0) return r;
@@ -87,8 +87,12 @@ int weights_map(const struct WeightEntry *entries, size_t n_entries, const void 
     weights->n_entries = n_entries;
     weights->data = data;
     weights->size = data_size;
-    *ret = weights;
-    return 0;
+    int r = weights_verify(weights, pool, why);
+    if (r < 0)
+        weights_free(weights);
+    else
+        *ret = weights;
+    return r;
 }
 
 /* The next entry when it has this name, else NULL. */

@@ -27,6 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/digest.h"
 #include "engine/engine.h"
 #include "engine/gguf.h"
 #include "engine/pool.h"
@@ -44,16 +45,18 @@ struct WeightEntry {
     uint32_t layout; /* enum MatrixLayout or WEIGHT_VECTOR */
     uint32_t n_rows, n_cols;
     float scale;
-    uint64_t offset; /* from the start of the data, a multiple of 64 */
-    uint64_t size;   /* bytes */
+    uint64_t offset;      /* from the start of the data, a multiple of 64 */
+    uint64_t size;        /* bytes */
+    struct Digest digest; /* packed_digest(); 0 in memory */
 };
 
 /* From a GGUF file, which must outlive the Weights. The pool only scans and packs. */
 int weights_new(const struct Gguf *file, Pool *pool, enum Requantise requantise,
                 struct Weights **ret);
-/* From packed data, checked to lie within data_size; both must outlive the Weights. -EBADMSG. */
+/* From packed data, checked to lie within data_size and to have the digests of the entries; both
+ * must outlive the Weights. -EBADMSG. */
 int weights_map(const struct WeightEntry *entries, size_t n_entries, const void *data,
-                size_t data_size, struct Weights **ret, Reason *why);
+                size_t data_size, Pool *pool, struct Weights **ret, Reason *why);
 struct Weights *weights_free(struct Weights *weights); /* and the packed data that it made */
 
 enum WeightFlags {
@@ -86,12 +89,13 @@ uint64_t weights_size(const struct Weights *weights);
 
 typedef int WeightsProgress(void *userdata, uint64_t done, uint64_t total);
 
-/* Packs everything into `data` of weights_size() bytes, 64-byte aligned, which then belongs to the
- * caller and must outlive the Weights; NULL: into memory of its own. `progress` may be NULL;
+/* Packs everything, weights_size() bytes: to a file, whose matrices are then not there to compute
+ * with, or, NULL, into memory of its own. `progress` may be NULL;
  * nonzero cancels with -ECANCELED. -EBADMSG: weights that are not finite, or too large for what
  * they become. */
-int weights_fill(struct Weights *weights, void *data, WeightsProgress *progress, void *userdata,
-                 Reason *why);
+struct PackTarget; /* engine/pack.h; its memory is NULL */
+int weights_fill(struct Weights *weights, const struct PackTarget *file, WeightsProgress *progress,
+                 void *userdata, Reason *why);
 
 /* What requantising changed, errors being known when weights_fill() is done. */
 void weights_report(const struct Weights *weights, struct PackReport *ret);

@@ -174,6 +174,77 @@ static void damaged(void) {
     close(fd);
 }
 
+static struct WeightEntry *read_entries(int fd, struct PackedHeader *ret_header) {
+    if (pread(fd, ret_header, sizeof *ret_header, 0) != sizeof *ret_header) return NULL;
+    size_t size = ret_header->n_entries * sizeof(struct WeightEntry);
+    struct WeightEntry *entries = malloc(size + 1);
+    if (pread(fd, entries, size, (off_t)ret_header->index_offset) == (ssize_t)size) return entries;
+    free(entries);
+    return NULL;
+}
+
+static void flip(int fd, uint64_t at) {
+    uint8_t byte;
+    CHECK(pread(fd, &byte, 1, (off_t)at) == 1);
+    byte ^= 0x10;
+    CHECK(pwrite(fd, &byte, 1, (off_t)at) == 1);
+}
+
+/* A bit of a weight is found out, in every tensor, and the reason says what to do. */
+static void damaged_weights(void) {
+    for (size_t i = 0; i < N_SOURCES; i++) {
+        struct PackedHeader header;
+        int fd = pack(i);
+        struct WeightEntry *entries = read_entries(fd, &header);
+        REQUIRE(entries);
+        for (uint64_t k = 0; k < header.n_entries; k++)
+            for (uint64_t part = 0; part <= 4; part++) {
+                uint64_t at =
+                    header.data_offset + entries[k].offset + (entries[k].size - 1) * part / 4;
+                Reason why = {""};
+                Engine *engine;
+                flip(fd, at);
+                CHECK_INT(engine_open(fd, NULL, &engine, &why), -EBADMSG);
+                CHECK(strstr(why.text, entries[k].name) &&
+                      strstr(why.text, "install the model again"));
+                flip(fd, at);
+            }
+        CHECK_INT(try_open(fd), 0);
+        free(entries);
+        close(fd);
+    }
+}
+
+/* Cut short where something begins or ends, and a byte before and behind. */
+static void cut_short(void) {
+    int fd = pack(0);
+    struct PackedHeader header;
+    struct WeightEntry *entries = read_entries(fd, &header);
+    struct stat status;
+    REQUIRE(entries && fstat(fd, &status) == 0);
+    uint64_t places[5 + 4096] = {sizeof header, header.metadata_offset,
+                                 header.metadata_offset + header.metadata_size, header.index_offset,
+                                 header.data_offset};
+    size_t n = 5;
+    for (uint64_t k = 0; k < header.n_entries; k++) {
+        places[n++] = header.data_offset + entries[k].offset;
+        places[n++] = header.data_offset + entries[k].offset + entries[k].size;
+    }
+    close(fd);
+    fd = pack(0);
+    for (size_t i = n; i-- > 0;) /* from the end */
+        for (int k = 1; k >= -1; k--) {
+            off_t size = (off_t)places[i] + k;
+            if (size >= status.st_size) continue;
+            REQUIRE(ftruncate(fd, size) == 0);
+            CHECK(try_open(fd) < 0);
+            REQUIRE(ftruncate(fd, status.st_size) == 0); /* as long as before, but zeros */
+            CHECK(try_open(fd) < 0);
+        }
+    free(entries);
+    close(fd);
+}
+
 /* Headers and indexes that lie, with a check sum that says they do not. */
 static void lies(void) {
     int fd = pack(0);
@@ -248,6 +319,7 @@ static void unfinished(void) {
 
 int main(void) {
     return TEST_MAIN({"the same model", same_model}, {"fingerprints differ", fingerprints_differ},
-                     {"stale files", stale}, {"damaged files", damaged}, {"files that lie", lies},
-                     {"unfinished files", unfinished});
+                     {"stale files", stale}, {"damaged files", damaged},
+                     {"damaged weights", damaged_weights}, {"files cut short", cut_short},
+                     {"files that lie", lies}, {"unfinished files", unfinished});
 }

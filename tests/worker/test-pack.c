@@ -46,16 +46,18 @@ static void tiny_write(const struct WorkerProcess *worker) {
 }
 
 /* Runs --pack with its events into `events`; returns the process. */
-static pid_t pack_begin(const struct WorkerProcess *worker, struct Events *events, int *ret_fd) {
+static pid_t pack_begin(const struct WorkerProcess *worker, const char *weights,
+                        struct Events *events, int *ret_fd) {
     const char *const arguments[] = {"--pack",          "--model", worker->model, "--output",
-                                     worker->directory, "--name",  "tiny",        NULL};
+                                     worker->directory, "--name",  "tiny",        "--weights",
+                                     weights,           NULL};
     events_open(events, 0, ret_fd);
     return worker_run_program(arguments, *ret_fd);
 }
 
-static int pack(const struct WorkerProcess *worker, struct Events *events) {
+static int pack_as(const struct WorkerProcess *worker, const char *weights, struct Events *events) {
     int fd, status;
-    pid_t pid = pack_begin(worker, events, &fd);
+    pid_t pid = pack_begin(worker, weights, events, &fd);
 
     close(fd);
     while (events_next(events)) {
@@ -64,6 +66,10 @@ static int pack(const struct WorkerProcess *worker, struct Events *events) {
     CHECK_INT(events->n_bad, 0);
     CHECK_INT(events->n_done, 1);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int pack(const struct WorkerProcess *worker, struct Events *events) {
+    return pack_as(worker, "file", events);
 }
 
 static bool has_file(const struct WorkerProcess *worker, const char *name) {
@@ -166,6 +172,52 @@ static void packed_and_served(void) {
     g_autofree char *stale = serve(&worker, &said_stale);
     CHECK_STR(stale, raw);
     CHECK(strstr(said_stale, "Not using"));
+    worker_clear(&worker);
+}
+
+/* What was made smaller is told, and runs. */
+static void requantised(void) {
+    static const struct {
+        const char *asked, *weights, *to;
+    } cases[] = {{"q8", "F16→Q8_0", "Q8_0"}, {"q4", "F16→Q4_0", "Q4_0"}};
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct WorkerProcess worker;
+        struct Events events;
+        worker_prepare(&worker, NULL);
+        tiny_write(&worker);
+        CHECK_INT(pack_as(&worker, cases[i].asked, &events), 0);
+        events_clear(&events);
+        g_autofree char *path = g_build_filename(worker.directory, "manifest.json", NULL);
+        g_autoptr(JsonParser) parser = json_parser_new();
+        REQUIRE(json_parser_load_from_file(parser, path, NULL));
+        JsonObject *manifest = json_node_get_object(json_parser_get_root(parser));
+        CHECK_STR(json_object_get_string_member(manifest, "weights"), cases[i].weights);
+        REQUIRE(json_object_has_member(manifest, "requantised"));
+        JsonObject *done = json_object_get_object_member(manifest, "requantised");
+        CHECK(json_object_get_double_member(done, "worst_error") > 0.001);
+        CHECK(*json_object_get_string_member(done, "worst_tensor"));
+        JsonArray *changes = json_object_get_array_member(done, "changes");
+        guint last = json_array_get_length(changes) - 1;
+        JsonObject *change = json_array_get_object_element(changes, last);
+        CHECK_STR(json_object_get_string_member(change, "from"), "F16");
+        CHECK_STR(json_object_get_string_member(change, "to"), cases[i].to);
+        CHECK(json_object_get_int_member(change, "matrices") >= 14);
+        CHECK(json_object_get_int_member(change, "bytes_after") <
+              json_object_get_int_member(change, "bytes_before"));
+        g_autofree char *said = NULL;
+        g_autofree char *text = serve(&worker, &said);
+        CHECK(!strstr(said, "Not using"));
+        worker_clear(&worker);
+    }
+    struct WorkerProcess worker;
+    worker_prepare(&worker, NULL);
+    tiny_write(&worker);
+    const char *const wrong[] = {"--pack",         "--model",   worker.model, "--output",
+                                 worker.directory, "--weights", "q5",         NULL};
+    int status;
+    waitpid(worker_run_program(wrong, STDERR_FILENO), &status, 0);
+    CHECK_INT(WEXITSTATUS(status), 64);
+    check_nothing_left(&worker);
     worker_clear(&worker);
 }
 
@@ -274,7 +326,7 @@ static void terminated(void) {
 int main(void) {
     signal(SIGPIPE, SIG_IGN);
     if (!worker_program()) return test_skip_all("RYZEN_LLM_WORKER does not name the worker");
-    return TEST_MAIN({"packed and served", packed_and_served}, {"packed again", packed_again},
-                     {"bad files", bad_files}, {"reader gone", reader_gone},
-                     {"terminated", terminated});
+    return TEST_MAIN({"packed and served", packed_and_served}, {"requantised", requantised},
+                     {"packed again", packed_again}, {"bad files", bad_files},
+                     {"reader gone", reader_gone}, {"terminated", terminated});
 }
