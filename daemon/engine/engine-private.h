@@ -18,6 +18,7 @@ struct Engine {
     const struct Family *family;
     void *model; /* the family's */
     Tokenizer *tokenizer;
+    _Atomic(struct TokenTrie *) trie; /* of its tokens, once somebody asked for it */
     struct Digest fingerprint; /* equal for a GGUF file and what was packed from it */
     struct ModelInfo info;
     char *strings[3]; /* what info points to */

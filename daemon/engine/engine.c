@@ -1,11 +1,13 @@
 #include "engine/engine.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/engine-private.h"
 #include "engine/limits.h"
+#include "engine/sampling/token-trie.h"
 #include "engine/sequence.h"
 #include "engine/source.h"
 #include "engine/text/tokenizer.h"
@@ -102,6 +104,7 @@ Engine *engine_free(Engine *engine) {
     free(engine->batch.hidden);
     batch_done(&engine->batch);
     free(engine->logits);
+    token_trie_free(engine->trie);
     tokenizer_free(engine->tokenizer);
     source_close(engine);
     if (!engine->shares_threads) pool_free(engine->compute.pool);
@@ -141,6 +144,20 @@ const struct ModelInfo *engine_info(const Engine *engine) {
 
 const Tokenizer *engine_tokenizer(const Engine *engine) {
     return engine->tokenizer;
+}
+
+/* Two threads that come at once both build it, and one throws its own away. */
+int engine_token_trie(const Engine *engine, const struct TokenTrie **ret) {
+    _Atomic(TokenTrie *) *place = &((Engine *)engine)->trie; /* no model depends on it */
+    TokenTrie *new = NULL, *old = atomic_load(place);
+    if (!old) {
+        int r = token_trie_new(engine->tokenizer, &new);
+        if (r < 0) return r;
+        if (atomic_compare_exchange_strong(place, &old, new)) old = new;
+        if (old != new) token_trie_free(new);
+    }
+    *ret = old;
+    return 0;
 }
 
 unsigned engine_n_threads(const Engine *engine) {

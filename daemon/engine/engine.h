@@ -24,6 +24,7 @@ typedef int32_t Token;
 typedef struct Engine Engine;
 typedef struct Sequence Sequence;
 typedef struct Tokenizer Tokenizer; /* engine/text/tokenizer.h */
+struct TokenTrie;                   /* engine/sampling/token-trie.h */
 
 /* What the file says the model is. Strings live as long as the engine. */
 struct ModelInfo {
@@ -109,6 +110,8 @@ int engine_pack(int fd, int out_fd, const struct EnginePackOptions *options,
 
 const struct ModelInfo *engine_info(const Engine *engine);
 const Tokenizer *engine_tokenizer(const Engine *engine);
+/* The tokens by their bytes, built when it is first asked for. Any thread. -ENOMEM. */
+int engine_token_trie(const Engine *engine, const struct TokenTrie **ret);
 unsigned engine_n_threads(const Engine *engine);
 uint32_t engine_max_tokens(const Engine *engine);
 

@@ -45,6 +45,36 @@
 /* The window of the penalties is a ring of this many tokens; no context is longer. */
 #define SAMPLER_MAX_WINDOW (1U << 20)
 
+/* ---- Grammars ---- */
+
+/* GBNF text. The grammar of a large JSON schema has some hundred kilobytes. */
+#define GRAMMAR_MAX_SIZE (2U << 20)
+/* Groups in groups: the parser recurses. */
+#define GRAMMAR_MAX_NESTING 128
+#define GRAMMAR_MAX_NAME_SIZE 256
+#define GRAMMAR_MAX_RULES 65536
+/* {m,n}: each repetition is written out, as an instruction or two. */
+#define GRAMMAR_MAX_REPETITIONS 65536
+/* Eight bytes each, and as much again for what follows from them. */
+#define GRAMMAR_MAX_INSTRUCTIONS (1U << 19)
+/* What can come next, over all places of a grammar. It grows with the square of alternatives that
+ * may all be left out one after the other, as in (a?){1000}. */
+#define GRAMMAR_MAX_EDGES (2U << 20)
+/* States of the automaton that reads the bytes of a character; a row of at most 512 bytes each.
+ * A character class has one for each of its first bytes with a range of its own. */
+#define GRAMMAR_MAX_CHAR_STATES 16384
+/* Token names: <text>, <[id]>. */
+#define GRAMMAR_MAX_TOKENS 4096
+/* Ways in which a text can be read so far. JSON has one or two; a grammar that has thousands is
+ * ambiguous beyond use. */
+#define CONSTRAINT_MAX_READINGS 4096
+/* States of one constraint and its clones, in bytes; they are found again while there is room. */
+#define CONSTRAINT_MAX_STATE_BYTES (16U << 20)
+/* The masks kept of them: 512 of 16 KiB, for a vocabulary of 128k tokens. */
+#define CONSTRAINT_MAX_MASK_BYTES (8U << 20)
+/* Work for one mask, in readings followed over one byte: a second or two. */
+#define CONSTRAINT_MAX_WORK (64U << 20)
+
 /* ---- Chat ---- */
 
 /* Messages of one conversation. */
