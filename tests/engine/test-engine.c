@@ -11,6 +11,7 @@
 #include "test.h"
 #include "tiny-mamba.h"
 #include "tiny-model.h"
+#include "tiny-rwkv.h"
 
 #define N_TOKENS 150 /* three pages of the KV cache */
 #define N_VOCAB 45
@@ -36,6 +37,8 @@ static int model_fd(const char *architecture) {
     if (strcmp(architecture, "fake") == 0) return fake_model_fd(N_VOCAB, 160, 0, 0);
     if (strcmp(architecture, "mamba") == 0) return tiny_mamba_fd(&tiny_mamba);
     if (strcmp(architecture, "mamba2") == 0) return tiny_mamba_fd(&tiny_mamba2);
+    if (strcmp(architecture, "rwkv6") == 0) return tiny_rwkv_fd(&tiny_rwkv6);
+    if (strcmp(architecture, "rwkv7") == 0) return tiny_rwkv_fd(&tiny_rwkv7);
     if (strcmp(architecture, "fake, by 32") == 0) return fake_model_fd(N_VOCAB, 160, 0, 32);
     shape.architecture = architecture;
     struct TinyModel *model = tiny_model_new(&shape);
@@ -44,9 +47,9 @@ static int model_fd(const char *architecture) {
     return fd;
 }
 
-/* The last goes back to multiples of 32 tokens only, as a recurrent family would. */
-static const char *const architectures[] = {"llama",       "bitnet", "qwen2", "fake",
-                                            "fake, by 32", "mamba",  "mamba2"};
+/* "fake, by 32" goes back to multiples of 32 tokens only, as a recurrent family would. */
+static const char *const architectures[] = {"llama", "bitnet", "qwen2", "fake", "fake, by 32",
+                                            "mamba", "mamba2", "rwkv6", "rwkv7"};
 #define N_ARCHITECTURES (sizeof architectures / sizeof *architectures)
 
 static void open_tokens(void) {

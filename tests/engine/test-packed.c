@@ -11,6 +11,7 @@
 #include "kernels/kernels.h"
 #include "test.h"
 #include "tiny-model.h"
+#include "tiny-rwkv.h"
 
 static const struct TinyShape shapes[] = {
     {"llama", 2, 40, 4, 2, 16, 60, 45, 16, 64, .biases = true, .untied = true,
@@ -19,15 +20,21 @@ static const struct TinyShape shapes[] = {
     {"bitnet-b1.58", 2, 48, 4, 2, 16, 70, 45, 16, 64, .type = QUANT_F16},
 };
 
+#define N_SHAPES (sizeof shapes / sizeof *shapes)
+#define N_SOURCES (N_SHAPES + 4)
+
 static int source_fd(size_t i) {
-    if (i == sizeof shapes / sizeof *shapes) return fake_model_fd(40, 0, 0, 0);
+    struct TinyRwkv separate = tiny_rwkv6;
+    separate.separate_lerps = separate.without_ranks = true;
+    if (i == N_SHAPES) return tiny_rwkv_fd(&separate);
+    if (i == N_SHAPES + 1) return tiny_rwkv_fd(&tiny_rwkv6);
+    if (i == N_SHAPES + 2) return tiny_rwkv_fd(&tiny_rwkv7);
+    if (i == N_SOURCES - 1) return fake_model_fd(40, 0, 0, 0);
     struct TinyModel *model = tiny_model_new(&shapes[i]);
     int fd = tiny_model_fd(model);
     tiny_model_free(model);
     return fd;
 }
-
-#define N_SOURCES (sizeof shapes / sizeof *shapes + 1)
 
 static int count_progress(void *userdata, uint64_t done, uint64_t total) {
     CHECK(done <= total);

@@ -423,12 +423,8 @@ static void refuses_unknown_kinds(void) {
     gguf_writer_string(writer, "tokenizer.ggml.model", "bert");
     check_refused(writer, -ENOTSUP, "'bert'");
     check_refused(gguf_writer_new(), -EBADMSG, "tokenizer.ggml.model");
-    check_refused(write_bpe(&vocabulary, "falcon"), -ENOTSUP, "'falcon'");
+    check_refused(write_bpe(&vocabulary, "falcon-9"), -ENOTSUP, "'falcon-9'");
     check_refused(write_bpe(&vocabulary, "a\nb"), -ENOTSUP, "'a?b'");
-    check_refused(write_bpe(&vocabulary, NULL), -ENOTSUP, "pre-tokenizer");
-    writer = write_bpe(&vocabulary, NULL);
-    gguf_writer_string(writer, "general.architecture", "bitnet-b1.58");
-    check_refused(writer, -ENOTSUP, "pre-tokenizer"); /* 263 tokens are not Llama 3's */
 }
 
 static void refuses_damage(void) {
@@ -439,14 +435,14 @@ static void refuses_damage(void) {
     static const char *const TEXTS[] = {"a", "b"};
     static const struct {
         float scores[2];
-        int32_t types[3];
+        int32_t types[2];
         size_t n_types;
         const char *words;
     } CASES[] = {
         {{0, NAN}, {1, 1}, 2, "score of token 1"},
         {{INFINITY, 0}, {1, 1}, 2, "score of token 0"},
         {{0, 0}, {1, 9}, 2, "token 1 has the unknown type 9"},
-        {{0, 0}, {1, 1, 1}, 3, "3 entries for 2 tokens"},
+        {{0, 0}, {1}, 1, "1 entries for 2 tokens"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         writer = gguf_writer_new();

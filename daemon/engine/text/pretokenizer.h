@@ -1,20 +1,31 @@
 /*
  * Pre-tokenizers: byte-level BPE first cuts text into pieces, and merges only inside a piece. Each
- * model names its regular expression by tokenizer.ggml.pre; here each is a function written out by
- * hand, a row of a table in pretokenizer.c.
+ * model names its way by tokenizer.ggml.pre: one or more regular expressions (pattern.h), rows of
+ * the table in pretokenizer.c, with the names and expressions of llama.cpp (src/llama-vocab.cpp).
+ *
+ * Immutable once made: any thread may use it.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
-struct Pretokenizer {
-    const char *name;
-    /* Size of the piece at the start of `text` (size >= 1); 1 to size. */
-    size_t (*piece)(const char *text, size_t size);
-    bool ignore_merges; /* a piece that is a token is that token, whatever the merges say */
-    bool add_bos;       /* unless the file says */
-};
+struct Pretokenizer;
 
-/* NULL: unknown. Aliases find the row of what they stand for. */
-const struct Pretokenizer *pretokenizer_find(const char *name);
+/* `name` NULL: the file names none, which is "default". Aliases find what they stand for. -ENOTSUP:
+ * unknown. -ENOMEM. */
+int pretokenizer_new(const char *name, struct Pretokenizer **ret);
+struct Pretokenizer *pretokenizer_free(struct Pretokenizer *pretokenizer);
+
+/* A piece that is a token is that token, whatever the merges say. */
+bool pretokenizer_ignores_merges(const struct Pretokenizer *pretokenizer);
+/* What the vocabularies of this kind do unless the file says. */
+bool pretokenizer_adds_bos(const struct Pretokenizer *pretokenizer);
+
+/*
+ * Calls `piece` for the pieces of the text, none empty, from the first to the last; together they
+ * are the text. Takes four bytes of memory for each character. The first negative result of
+ * `piece`, or -ENOMEM.
+ */
+int pretokenizer_run(const struct Pretokenizer *pretokenizer, const char *text, size_t size,
+                     int (*piece)(void *userdata, const char *text, size_t size), void *userdata);

@@ -68,8 +68,7 @@ static int collect_sizes(struct SpecialTokens *special) {
 }
 
 int special_tokens_init(struct SpecialTokens *special, const struct TokenTexts *vocabulary,
-                        enum SpecialKind (*kind)(const void *userdata, Token token),
-                        const void *userdata) {
+                        unsigned (*kind)(const void *userdata, Token token), const void *userdata) {
     uint32_t n = 0;
     size_t size = 0;
     special->tokens = malloc(((size_t)vocabulary->n + 1) * sizeof *special->tokens);
@@ -86,10 +85,10 @@ int special_tokens_init(struct SpecialTokens *special, const struct TokenTexts *
     if (r == 0) r = token_index_init(&special->index, &special->texts, every, NULL);
     if (r == 0) r = collect_sizes(special);
     if (r < 0) return r;
-    special->control = malloc(n + 1);
-    if (!special->control) return -ENOMEM;
+    special->kinds = malloc((size_t)n + 1);
+    if (!special->kinds) return -ENOMEM;
     for (uint32_t i = 0; i < n; i++)
-        special->control[i] = kind(userdata, special->tokens[i]) == SPECIAL_CONTROL;
+        special->kinds[i] = (uint8_t)kind(userdata, special->tokens[i]);
     return 0;
 }
 
@@ -97,7 +96,7 @@ void special_tokens_done(struct SpecialTokens *special) {
     token_texts_done(&special->texts);
     token_index_done(&special->index);
     free(special->tokens);
-    free(special->control);
+    free(special->kinds);
     free(special->sizes);
 }
 
@@ -112,7 +111,8 @@ static bool find_present(const struct SpecialTokens *special, const char *text, 
         for (uint32_t i = special->starts[first]; i < special->starts[first + 1]; i++) {
             if (special->sizes[i] > size - at) continue;
             Token token = token_index_find(&special->index, text + at, special->sizes[i]);
-            if (token == TOKEN_NONE || (special->control[token] && !control)) continue;
+            if (token == TOKEN_NONE || (special->kinds[token] & SPECIAL_CONTROL && !control))
+                continue;
             present[token] = any = true;
         }
     }
@@ -137,16 +137,34 @@ static int add(struct Fragments *fragments, const char *text, size_t size, Token
     return 0;
 }
 
+/* As the C locale has it: ASCII alone. */
+static bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static const char *skip_spaces(const char *at, const char *end) {
+    while (at < end && is_space(*at)) at++;
+    return at;
+}
+
+static const char *drop_spaces(const char *at, const char *end) {
+    while (at < end && is_space(end[-1])) end--;
+    return end;
+}
+
 /* Plain text to `ret`, with the special token cut out. */
 static int cut_plain(const struct SpecialTokens *special, Token token,
                      const struct Fragment *fragment, struct Fragments *ret) {
     const char *name, *at = fragment->text, *end = at + fragment->size, *found;
     size_t size = token_texts_get(&special->texts, token, &name);
+    uint8_t kind = special->kinds[token];
     while ((found = memmem(at, (size_t)(end - at), name, size))) {
-        int r = add(ret, at, (size_t)(found - at), TOKEN_NONE);
+        const char *before = kind & SPECIAL_STRIPS_LEFT ? drop_spaces(at, found) : found;
+        int r = add(ret, at, (size_t)(before - at), TOKEN_NONE);
         if (r == 0) r = add(ret, found, size, special->tokens[token]);
         if (r < 0) return r;
         at = found + size;
+        if (kind & SPECIAL_STRIPS_RIGHT) at = skip_spaces(at, end);
     }
     return add(ret, at, (size_t)(end - at), TOKEN_NONE);
 }

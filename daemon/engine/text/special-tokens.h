@@ -11,18 +11,25 @@ struct SpecialTokens {
     struct TokenTexts texts; /* longest first */
     struct TokenIndex index; /* into texts */
     Token *tokens;           /* what they stand for in the vocabulary */
-    bool *control;           /* only where control tokens are allowed */
+    uint8_t *kinds;          /* as `kind` has said */
     /* The sizes of texts that start with byte b are sizes[starts[b]] to sizes[starts[b + 1]]. */
     uint32_t *sizes;
     uint32_t starts[257];
 };
 
-enum SpecialKind { SPECIAL_NOT, SPECIAL_ALWAYS, SPECIAL_CONTROL };
+enum SpecialKind {
+    SPECIAL_NOT = 0,
+    SPECIAL_ALWAYS = 1 << 0,
+    SPECIAL_CONTROL = 1 << 1, /* only where control tokens are allowed */
+    /* with one of these: white space before or behind the token goes with it, as if not there */
+    SPECIAL_STRIPS_LEFT = 1 << 2,
+    SPECIAL_STRIPS_RIGHT = 1 << 3,
+};
 
-/* Collects the tokens that `kind` calls special. -ENOMEM, -E2BIG as token_index_init(). */
+/* Collects the tokens that `kind` (enum SpecialKind) calls special. -ENOMEM, -E2BIG as
+ * token_index_init(). */
 int special_tokens_init(struct SpecialTokens *special, const struct TokenTexts *vocabulary,
-                        enum SpecialKind (*kind)(const void *userdata, Token token),
-                        const void *userdata);
+                        unsigned (*kind)(const void *userdata, Token token), const void *userdata);
 void special_tokens_done(struct SpecialTokens *special);
 
 /* A stretch of the text: a special token, or (TOKEN_NONE) plain text, never empty. */

@@ -13,7 +13,6 @@
 
 static const char SPACE[] = "\xe2\x96\x81"; /* U+2581 */
 #define SPACE_SIZE (sizeof SPACE - 1)
-#define BYTE_TEXT_SIZE 6 /* "<0x1F>" */
 
 struct Spm {
     uint32_t *priorities;    /* of tokens: the order of their scores, best first */
@@ -23,21 +22,8 @@ struct Spm {
     Token bytes[256];
 };
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The byte that a byte token's text names, or -1. */
-static int byte_of(const char *text, size_t size) {
-    if (size != BYTE_TEXT_SIZE || memcmp(text, "<0x", 3) != 0 || text[5] != '>') return -1;
-    int high = hex_digit(text[3]), low = hex_digit(text[4]);
-    return high < 0 || low < 0 ? -1 : high << 4 | low;
-}
-
 static size_t spm_decode(const char *text, size_t size, enum TokenType type, char *ret) {
-    int byte = type == TOKEN_BYTE ? byte_of(text, size) : -1;
+    int byte = type == TOKEN_BYTE ? byte_token_value(text, size) : -1;
     if (byte >= 0) {
         ret[0] = (char)byte;
         return 1;
@@ -73,15 +59,15 @@ static uint32_t priority_of(float score) {
 static int load_priorities(struct Spm *spm, uint32_t n, const struct Gguf *file, Reason *why) {
     static const char KEY[] = "tokenizer.ggml.scores";
     struct GgufArray scores;
-    int r = gguf_require(gguf_get_floats(file, KEY, &scores, why), KEY, why);
+    int r = gguf_get_floats(file, KEY, &scores, why);
     if (r < 0) return r;
-    if (scores.n != n)
+    if (r == 0 && scores.n < n)
         return reason_set(why, EBADMSG, "%s has %llu entries for %u tokens", KEY,
                           (unsigned long long)scores.n, n);
     spm->priorities = malloc(n * sizeof *spm->priorities);
     if (!spm->priorities) return -ENOMEM;
     for (uint32_t i = 0; i < n; i++) {
-        float score = gguf_array_float(&scores, i);
+        float score = r == GGUF_ABSENT ? 0 : gguf_array_float(&scores, i);
         if (!isfinite(score))
             return reason_set(why, EBADMSG, "the score of token %u is not a finite number", i);
         spm->priorities[i] = priority_of(score);
@@ -107,7 +93,7 @@ static void collect_tokens(struct Spm *spm, const Tokenizer *tokenizer) {
     for (Token token = 0; token < (Token)tokenizer->texts.n; token++) {
         const char *text;
         size_t size = token_texts_get(&tokenizer->texts, token, &text);
-        int byte = tokenizer->types[token] == TOKEN_BYTE ? byte_of(text, size) : -1;
+        int byte = tokenizer->types[token] == TOKEN_BYTE ? byte_token_value(text, size) : -1;
         if (byte >= 0) spm->bytes[byte] = token;
         if (!is_mergeable(tokenizer, token)) continue;
         if (size > spm->longest) spm->longest = size;
@@ -220,7 +206,6 @@ static int spm_encode(const Tokenizer *tokenizer, const char *text, size_t size,
 }
 
 const struct TokenizerModel SPM = {
-    .name = "llama",
     .add_bos = true,
     .space_prefix = true,
     .decode = spm_decode,

@@ -12,7 +12,8 @@
 
 /* tokenizer.ggml.token_type */
 enum TokenType {
-    TOKEN_NORMAL = 1,
+    TOKEN_UNDEFINED, /* in files only: the same as unused */
+    TOKEN_NORMAL,
     TOKEN_UNKNOWN,
     TOKEN_CONTROL,
     TOKEN_USER_DEFINED,
@@ -31,13 +32,13 @@ int token_list_add(struct TokenList *list, Token token); /* -ENOMEM; TOKEN_NONE 
 
 /* A kind of tokenizer: a row of the table in tokenizer.c. */
 struct TokenizerModel {
-    const char *name; /* tokenizer.ggml.model */
-    bool add_bos;     /* unless the file or the pre-tokenizer says */
+    bool add_bos; /* unless the file or the pre-tokenizer says */
     bool space_prefix;
     /* What a normal or byte token's text stands for: at most `size` bytes to `ret`; or
      * TEXT_MALFORMED. */
     size_t (*decode)(const char *text, size_t size, enum TokenType type, char *ret);
-    /* Sets tokenizer->state, when everything else is in place. */
+    /* Sets tokenizer->state, when everything else is in place. NULL: there is nothing to load, not
+     * even flags. */
     int (*load)(Tokenizer *tokenizer, const struct Gguf *file, Reason *why);
     void (*free)(void *state);
     /* Plain text, size >= 1, without special tokens. `first`: starts the text or follows a special
@@ -46,9 +47,10 @@ struct TokenizerModel {
                   struct Merger *merger, struct TokenList *ret);
 };
 
-extern const struct TokenizerModel SPM, BPE, WORLD;
+/* NO_TEXT has tokens, but no text for them. */
+extern const struct TokenizerModel SPM, BPE, WORLD, NO_TEXT;
 
-#define TOKENIZER_MAX_ENDS 16
+#define TOKENIZER_MAX_ENDS 48
 
 struct Tokenizer {
     const struct TokenizerModel *model;
@@ -60,5 +62,18 @@ struct Tokenizer {
     Token bos, eos, unknown;
     Token ends[TOKENIZER_MAX_ENDS];
     unsigned n_ends;
-    bool add_bos, space_prefix;
+    bool add_bos, add_eos, space_prefix;
 };
+
+/* ---- Parts of loading, in this order ---- */
+
+/* tokenizer->special (tokenizer-special.c) */
+int tokenizer_load_special(Tokenizer *tokenizer, const struct Gguf *file, Reason *why);
+/* A token that a key names; TOKEN_NONE for numbers behind the vocabulary, which some files write
+ * where they mean none. */
+int tokenizer_load_id(const Tokenizer *tokenizer, const struct Gguf *file, const char *key,
+                      Token fallback, Token *ret, Reason *why);
+/* tokenizer->ends (tokenizer-ends.c) */
+int tokenizer_load_ends(Tokenizer *tokenizer, const struct Gguf *file, Reason *why);
+
+enum SpecialKind tokenizer_special_kind(const Tokenizer *tokenizer, Token token);

@@ -4,6 +4,9 @@
 
 #include "engine/text/unicode-tables.h"
 
+#define UNICODE_END 0x110000
+#define REPLACEMENT 0xfffd
+
 unsigned utf8_decode(const char *text, size_t size, uint32_t *ret) {
     /* By size: the bits of the first byte that are fixed, their value, the least code point. */
     static const struct {
@@ -39,29 +42,15 @@ unsigned utf8_encode(uint32_t c, char ret[UTF8_MAX_SIZE]) {
     return size;
 }
 
-static bool is_in(const struct UnicodeRange *ranges, size_t n, uint32_t c) {
-    size_t low = 0, high = n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (c > ranges[middle].last)
-            low = middle + 1;
-        else if (c < ranges[middle].first)
-            high = middle;
-        else
-            return true;
-    }
-    return false;
-}
-
-static enum UnicodeClass ascii_class(uint32_t c) {
-    if ((c | 0x20) - 'a' < 26) return UNICODE_LETTER;
-    if (c - '0' < 10) return UNICODE_NUMBER;
-    return c == ' ' || c - '\t' < 5 ? UNICODE_SPACE : UNICODE_OTHER;
-}
-
 enum UnicodeClass unicode_class(uint32_t c) {
-    if (c < 0x80) return ascii_class(c);
-    if (is_in(UNICODE_LETTERS, UNICODE_LETTERS_SIZE, c)) return UNICODE_LETTER;
-    if (is_in(UNICODE_NUMBERS, UNICODE_NUMBERS_SIZE, c)) return UNICODE_NUMBER;
-    return is_in(UNICODE_SPACES, UNICODE_SPACES_SIZE, c) ? UNICODE_SPACE : UNICODE_OTHER;
+    if (c >= UNICODE_END) c = REPLACEMENT;
+    size_t low = 0, high = UNICODE_CHANGES_SIZE;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (UNICODE_CHANGES[middle] >> UNICODE_CLASS_BITS <= c)
+            low = middle;
+        else
+            high = middle;
+    }
+    return UNICODE_CHANGES[low] & ((1 << UNICODE_CLASS_BITS) - 1);
 }

@@ -60,10 +60,16 @@ static uint32_t find_slot(const struct TokenIndex *index, const char *text, size
     return index->n_slots;
 }
 
+bool token_index_has(const struct TokenIndex *index, Token token) {
+    return index->wanted(index->userdata, token);
+}
+
 int token_index_init(struct TokenIndex *index, const struct TokenTexts *texts,
                      bool (*wanted)(const void *userdata, Token token), const void *userdata) {
     index->texts = texts;
     index->unique = true;
+    index->wanted = wanted;
+    index->userdata = userdata;
     index->n_slots = 2;
     while (index->n_slots <= 2 * (uint64_t)texts->n) index->n_slots *= 2;
     index->slots = malloc(index->n_slots * sizeof *index->slots);
@@ -73,7 +79,7 @@ int token_index_init(struct TokenIndex *index, const struct TokenTexts *texts,
     for (Token token = 0; token < (Token)texts->n; token++) {
         const char *text;
         size_t size = token_texts_get(texts, token, &text);
-        if (size == 0 || !wanted(userdata, token)) continue;
+        if (size == 0 || !token_index_has(index, token)) continue;
         uint32_t slot = find_slot(index, text, size);
         if (slot == index->n_slots) return -E2BIG;
         if (index->slots[slot] != TOKEN_NONE) index->unique = false;
@@ -89,4 +95,16 @@ void token_index_done(struct TokenIndex *index) {
 Token token_index_find(const struct TokenIndex *index, const char *text, size_t size) {
     uint32_t slot = find_slot(index, text, size);
     return slot == index->n_slots ? TOKEN_NONE : index->slots[slot];
+}
+
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int byte_token_value(const char *text, size_t size) {
+    if (size != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>') return -1;
+    int high = hex_digit(text[3]), low = hex_digit(text[4]);
+    return high < 0 || low < 0 ? -1 : high << 4 | low;
 }

@@ -31,14 +31,21 @@ struct TokenIndex {
     Token *slots; /* n_slots, a power of two more than twice what is in */
     uint32_t n_slots;
     bool unique; /* no two of the strings are equal */
+    bool (*wanted)(const void *userdata, Token token);
+    const void *userdata;
 };
 
-/* Indexes the tokens for which `wanted` says so; of equal texts the last. -E2BIG: the texts are
- * made to collide (TOKENIZER_MAX_PROBES). */
+/* Indexes the tokens for which `wanted` says so; of equal texts the last. `wanted` is asked as long
+ * as the index lives. -E2BIG: the texts are made to collide (TOKENIZER_MAX_PROBES). */
 int token_index_init(struct TokenIndex *index, const struct TokenTexts *texts,
                      bool (*wanted)(const void *userdata, Token token), const void *userdata);
 void token_index_done(struct TokenIndex *index);
 Token token_index_find(const struct TokenIndex *index, const char *text, size_t size);
+
+bool token_index_has(const struct TokenIndex *index, Token token); /* is it one of the indexed? */
+
+/* The byte that the text of a byte token names ("<0x1F>"), or -1. */
+int byte_token_value(const char *text, size_t size);
 
 /* Well mixed; for tables of this engine only. */
 uint64_t token_hash(const void *data, size_t size);

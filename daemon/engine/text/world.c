@@ -198,7 +198,6 @@ static int world_encode(const Tokenizer *tokenizer, const char *text, size_t siz
 }
 
 const struct TokenizerModel WORLD = {
-    .name = "rwkv",
     .decode = world_decode,
     .load = world_load,
     .free = world_free,
