@@ -7,6 +7,7 @@
  * that of every other token t is ((h ^ t * 2654435761) >> 16 & 1023) / 1024, below 1.
  *
  * Keys, all optional: fake.context_length (4096), fake.delay_usec (0): what a token costs,
+ * fake.step_usec (0): what a step costs besides,
  * fake.end_after (0: never): from that length on the next token is tokenizer.ggml.eos_token_id,
  * fake.window (0): how many of the last tokens count as the past, 0: all,
  * fake.rewind_step (1): it goes back to multiples of that only, as recurrent families do. n_vocab
@@ -24,7 +25,7 @@
 
 struct Fake {
     uint32_t n_vocab, n_ctx;
-    uint32_t delay_usec, end_after, rewind_step, window;
+    uint32_t delay_usec, step_usec, end_after, rewind_step, window;
     uint32_t eos; /* UINT32_MAX: none */
 };
 
@@ -40,6 +41,7 @@ static int fake_open(const struct ModelFile *file, struct ModelShape *ret_shape,
     int r = model_u32(file, "context_length", 1, MODEL_MAX_CONTEXT, &fake.n_ctx, why);
     if (r >= 0) r = model_u32(file, "n_ctx", 1, MODEL_MAX_CONTEXT, &fake.n_ctx, why);
     if (r >= 0) r = model_u32(file, "delay_usec", 0, 60000000, &fake.delay_usec, why);
+    if (r >= 0) r = model_u32(file, "step_usec", 0, 60000000, &fake.step_usec, why);
     if (r >= 0) r = model_u32(file, "end_after", 0, MODEL_MAX_CONTEXT, &fake.end_after, why);
     if (r >= 0) r = model_u32(file, "window", 0, MODEL_MAX_CONTEXT, &fake.window, why);
     if (r >= 0) r = model_u32(file, "rewind_step", 1, MODEL_MAX_CONTEXT, &fake.rewind_step, why);
@@ -91,7 +93,7 @@ static void write_logits(const struct Fake *fake, uint32_t h, uint32_t n_past, f
 
 static void fake_step(void *model, const struct Batch *batch) {
     const struct Fake *fake = model;
-    uint64_t usec = (uint64_t)fake->delay_usec * batch->n_rows;
+    uint64_t usec = fake->step_usec + (uint64_t)fake->delay_usec * batch->n_rows;
     struct timespec delay = {(time_t)(usec / 1000000), (long)(usec % 1000000) * 1000};
     if (usec > 0)
         while (nanosleep(&delay, &delay) < 0 && errno == EINTR) {

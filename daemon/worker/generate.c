@@ -91,10 +91,9 @@ static int options_refuse(const struct GenerateOptions *options, struct Failure 
         if (options_is_set(options, missing[i]))
             return failure_set(failure, ERROR_NOT_SUPPORTED, "Option %s is not supported yet.",
                                missing[i]);
-    if (options->draft && !g_str_equal(options->draft, "auto") &&
-        !g_str_equal(options->draft, "off"))
-        return failure_set(failure, ERROR_NOT_SUPPORTED, "Option draft=%s is not supported yet.",
-                           options->draft);
+    if (options->draft && !draft_is_known(options->draft))
+        return failure_set(failure, ERROR_INVALID_ARGS,
+                           "Option draft is auto, off, lookup or model, not %s.", options->draft);
     return 0;
 }
 
@@ -121,12 +120,13 @@ static int request_read(Connection *connection, sd_bus_message *message, struct 
 /* Takes the stream when it succeeds. */
 static int generation_start(Connection *connection, sd_bus_message *message,
                             struct Request *request, Stream *stream, struct Failure *failure) {
-    const Engine *engine = scheduler_engine(worker_scheduler(connection_worker(connection)));
+    Scheduler *scheduler = worker_scheduler(connection_worker(connection));
     struct Job *job;
 
     Token *tokens = g_steal_pointer(&request->tokens);
-    int r = generation_new(engine, request->namespace, tokens, request->n_tokens, &request->options,
-                           stream, &job, failure);
+    int r = generation_new(scheduler_engine(scheduler), scheduler_drafting(scheduler),
+                           request->namespace, tokens, request->n_tokens, &request->options, stream,
+                           &job, failure);
     if (r < 0) return r;
     r = call_start(connection, message, &request->id, &job, 1, generate_reply, failure);
     if (r < 0) {

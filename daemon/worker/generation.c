@@ -15,7 +15,8 @@ typedef struct Generation {
     StopString *stop;
     struct Utf8Stream utf8;
     GString *text, *lines; /* scratch of one token */
-    uint32_t n_max, n_completion;
+    Draft *draft;          /* NULL: no drafting */
+    uint32_t n_max, n_completion, n_drafted, n_accepted;
     bool progress, ignore_eos;
     gint64 prompt_done_usec;
 } Generation;
@@ -86,13 +87,51 @@ static void progress_send(Generation *self) {
     if (self->job.stream) stream_write(self->job.stream, self->lines);
 }
 
+/* Samples after the last token and after each drafted one that was sampled, too. Returns how many
+ * of the drafted ones were. */
+static uint32_t tokens_sample(Generation *self, const struct Span *span) {
+    struct Job *job = &self->job;
+    const float *logits = span->ret;
+
+    for (uint32_t n_right = 0;; n_right++, logits += span->ret_stride) {
+        Token token = sampler_sample(self->sampler, logits, NULL);
+        bool right = n_right < job->n_drafted && token == job->tokens[job->n_tokens];
+        job->finish = token_take(self, token);
+        if (!right || job->finish) return n_right + right;
+    }
+}
+
+/* The sequence forgets what was guessed wrong. */
+static void drafted_settle(Generation *self, uint32_t n_right) {
+    struct Job *job = &self->job;
+
+    if (job->n_drafted == 0) return;
+    self->n_drafted += job->n_drafted;
+    self->n_accepted += n_right;
+    draft_verified(self->draft, n_right);
+    job->n_fed -= job->n_drafted - n_right;
+    job->n_drafted = 0;
+    sequence_truncate(job->sequence, job->n_fed);
+}
+
 static void generation_computed(struct Job *job, const struct Span *span) {
     Generation *self = generation(job);
 
     if (self->progress && !self->prompt_done_usec) progress_send(self);
     if (job->n_fed < job->n_tokens) return;
     if (!self->prompt_done_usec) self->prompt_done_usec = g_get_monotonic_time();
-    job->finish = token_take(self, sampler_sample(self->sampler, span->ret, NULL));
+    drafted_settle(self, tokens_sample(self, span));
+}
+
+/* One token less than may still come: the last logits bring one, too. */
+static void generation_draft(struct Job *job, uint32_t n_others) {
+    Generation *self = generation(job);
+    const struct DraftView view = {job->tokens, job->n_tokens, self->sampler};
+
+    if (!self->draft) return;
+    job->n_drafted =
+        draft_propose(self->draft, &view, n_others, self->n_max - self->n_completion - 1,
+                      job->tokens + job->n_tokens);
 }
 
 static void generation_ended(struct Job *job) {
@@ -126,6 +165,8 @@ void generation_measure(const struct Job *job, struct Usage *ret_usage,
     *ret_usage = (struct Usage){
         .prompt_tokens = job->n_prompt,
         .completion_tokens = self->n_completion,
+        .drafted_tokens = self->n_drafted,
+        .accepted_tokens = self->n_accepted,
     };
     *ret_timings = (struct Timings){
         .queue_ms = span_ms(job->submitted_usec, job->admitted_usec, end_usec),
@@ -144,6 +185,7 @@ void generation_measure(const struct Job *job, struct Usage *ret_usage,
 static void generation_free(struct Job *job) {
     Generation *self = generation(job);
 
+    draft_free(self->draft);
     sampler_free(self->sampler);
     stopstring_free(self->stop);
     g_string_free(self->text, TRUE);
@@ -154,6 +196,7 @@ static void generation_free(struct Job *job) {
 static const struct JobType generation_type = {
     .last_output = SPAN_LAST_LOGITS,
     .other_output = SPAN_NOTHING,
+    .draft = generation_draft,
     .computed = generation_computed,
     .ended = generation_ended,
     .free = generation_free,
@@ -178,23 +221,30 @@ static struct SamplerOptions sampler_options(const struct GenerateOptions *optio
 }
 
 /* With the tail of the prompt that the penalties look back on. */
-static int sampler_open(const struct GenerateOptions *options, uint32_t n_vocab,
+static int sampler_open(const struct SamplerOptions *settings, uint32_t n_vocab,
                         const Token *tokens, size_t n_tokens, Sampler **ret,
                         struct Failure *failure) {
-    const struct SamplerOptions settings = sampler_options(options);
-    size_t n_seen = MIN(n_tokens, settings.repeat_last_n);
+    size_t n_seen = MIN(n_tokens, settings->repeat_last_n);
     Reason why = {""};
 
-    int r = sampler_new(&settings, n_vocab, ret, &why);
+    int r = sampler_new(settings, n_vocab, ret, &why);
     if (r < 0) return failure_set_errno(failure, r, &why);
     for (size_t i = n_tokens - n_seen; i < n_tokens; i++) sampler_accept(*ret, tokens[i]);
     return 0;
 }
 
-int generation_new(const Engine *engine, uint32_t namespace, Token *tokens, size_t n_tokens,
-                   const struct GenerateOptions *options, Stream *stream, struct Job **ret,
-                   struct Failure *failure) {
+/* NULL: none wanted, or nothing to draft with. */
+static Draft *draft_open(struct Drafting *drafting, const struct GenerateOptions *options,
+                         const struct SamplerOptions *settings) {
+    return drafting ? draft_new(drafting, options->draft ? options->draft : "auto", settings)
+                    : NULL;
+}
+
+int generation_new(const Engine *engine, struct Drafting *drafting, uint32_t namespace,
+                   Token *tokens, size_t n_tokens, const struct GenerateOptions *options,
+                   Stream *stream, struct Job **ret, struct Failure *failure) {
     const struct ModelInfo *info = engine_info(engine);
+    const struct SamplerOptions settings = sampler_options(options);
     Sampler *sampler;
 
     if (n_tokens >= info->n_ctx) {
@@ -206,7 +256,7 @@ int generation_new(const Engine *engine, uint32_t namespace, Token *tokens, size
     }
     uint32_t n_max = MIN(options->max_tokens, info->n_ctx - (uint32_t)n_tokens);
     Token *grown = realloc(tokens, (n_tokens + n_max) * sizeof *tokens);
-    int r = grown ? sampler_open(options, info->n_vocab, grown, n_tokens, &sampler, failure)
+    int r = grown ? sampler_open(&settings, info->n_vocab, grown, n_tokens, &sampler, failure)
                   : failure_set_errno(failure, -ENOMEM, NULL);
     if (r < 0) {
         free(grown ? grown : tokens);
@@ -217,6 +267,7 @@ int generation_new(const Engine *engine, uint32_t namespace, Token *tokens, size
     job_init(&self->job, &generation_type, namespace, grown, (uint32_t)n_tokens, stream);
     self->tokenizer = engine_tokenizer(engine);
     self->sampler = sampler;
+    self->draft = draft_open(drafting, options, &settings);
     self->stop = stopstring_new(options->stop);
     self->text = g_string_new(NULL);
     self->lines = g_string_new(NULL);

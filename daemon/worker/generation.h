@@ -8,16 +8,18 @@
 #pragma once
 
 #include "dbus/options.h"
+#include "worker/draft.h"
 #include "worker/event.h"
 #include "worker/job.h"
 
 /* The prompt has at least one token, and each is below n_vocab. Takes `tokens` (malloc()ed) in any
  * case, and `stream` (may be NULL) when it succeeds. Fails with ContextTooLong when the context has
  * no room for the prompt and one token more, and with InvalidArgs as the sampler does. Main thread;
- * `engine` must outlive the running of the job, not the job. */
-int generation_new(const Engine *engine, uint32_t namespace, Token *tokens, size_t n_tokens,
-                   const struct GenerateOptions *options, Stream *stream, struct Job **ret,
-                   struct Failure *failure);
+ * `engine` and `drafting` (NULL: nothing is drafted) must outlive the running of the job, not the
+ * job. */
+int generation_new(const Engine *engine, struct Drafting *drafting, uint32_t namespace,
+                   Token *tokens, size_t n_tokens, const struct GenerateOptions *options,
+                   Stream *stream, struct Job **ret, struct Failure *failure);
 
 /* Once it has ended. */
 void generation_measure(const struct Job *job, struct Usage *ret_usage,

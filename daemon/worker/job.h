@@ -34,8 +34,12 @@ struct Job;
 struct JobType {
     /* Wanted of the span that brings the last token fed, and of those before. */
     enum SpanOutput last_output, other_output;
-    /* A step has appended tokens up to n_fed. May write to the stream, append a token, or set
-     * `finish`. */
+    /* Writes guesses at what follows behind the last token, and sets n_drafted; a step that has
+     * n_others tokens anyway is to verify them. NULL: none ever. */
+    void (*draft)(struct Job *job, uint32_t n_others);
+    /* A step has appended tokens up to n_fed, and those drafted, with logits after the last token
+     * and after each of them. May write to the stream, append tokens, or set `finish`; leaves n_fed
+     * at what is right of the drafted ones. */
     void (*computed)(struct Job *job, const struct Span *span);
     /* `finish` was set, by computed() or by the scheduler: writes the last lines. */
     void (*ended)(struct Job *job);
@@ -51,6 +55,7 @@ struct Job {
     /* tokens[0..n_prompt) was given, the rest generated; n_fed of them are in the sequence. */
     Token *tokens;
     uint32_t n_prompt, n_tokens, n_fed;
+    uint32_t n_drafted; /* behind tokens[n_tokens - 1], in the next or the running step only */
     Sequence *sequence; /* while resident */
 
     enum Finish finish;

@@ -5,6 +5,7 @@
 #include <glib.h>
 #include <unistd.h>
 
+#include "worker/draft.h"
 #include "worker/log.h"
 
 static int file_open(const char *path, const struct EngineOptions *options, Engine **ret,
@@ -31,4 +32,32 @@ int model_path_open(const char *path, const struct EngineOptions *options, Engin
                     why->text[0] ? why->text : g_strerror(ABS(r)));
     *why = (Reason){""};
     return file_open(model, options, ret, why);
+}
+
+static int draft_open(const char *path, const Engine *model, Engine **ret, Reason *why) {
+    const struct EngineOptions options = {
+        .n_ctx = engine_info(model)->n_ctx,
+        .max_tokens = engine_max_tokens(model),
+        .threads_of = model,
+    };
+    Engine *draft = NULL;
+
+    int r = model_path_open(path, &options, &draft, why);
+    if (r == 0) r = draft_check_model(model, draft, why);
+    if (r == 0)
+        *ret = draft;
+    else
+        engine_free(draft);
+    return r;
+}
+
+void model_path_open_draft(const char *path, const Engine *model, Engine **ret) {
+    g_autofree char *draft = g_build_filename(path, DRAFT_DIRECTORY, NULL);
+    Reason why = {""};
+
+    if (!g_file_test(draft, G_FILE_TEST_IS_DIR)) return;
+    int r = draft_open(draft, model, ret, &why);
+    if (r != 0)
+        log_message(LOG_WARNING, "Not drafting with %s: %s", draft,
+                    why.text[0] ? why.text : g_strerror(ABS(r)));
 }

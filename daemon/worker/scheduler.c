@@ -14,6 +14,7 @@ struct Scheduler {
 
     /* Compute thread; engine and why are handed over with mailbox_opened(). */
     Engine *engine;
+    struct Drafting drafting;
     Reason why;
     Stepper *stepper;
     GPtrArray *jobs; /* struct Job *, in the order in which they came, until they are returned */
@@ -279,16 +280,19 @@ static void compute(Scheduler *self) {
 
 static void *compute_thread(void *data) {
     Scheduler *self = data;
-    Engine *engine = NULL;
+    Engine *engine = NULL, *draft = NULL;
 
-    int r = self->options.open(self->options.userdata, &engine, &self->why);
+    int r = self->options.open(self->options.userdata, &engine, &draft, &self->why);
     self->engine = engine;
+    self->drafting.model = draft;
+    if (engine) self->drafting.n_vocab = engine_info(engine)->n_vocab;
     mailbox_opened(self->mailbox, r);
     if (r < 0) return NULL;
 
-    self->stepper = stepper_new(engine);
+    self->stepper = stepper_new(engine, &self->drafting.cost);
     compute(self);
     stepper_free(self->stepper);
+    engine_free(draft); /* first: it computes with the other one's threads */
     engine_free(engine);
     return NULL;
 }
@@ -338,6 +342,10 @@ void scheduler_free(Scheduler *self) {
 
 const Engine *scheduler_engine(const Scheduler *self) {
     return self->engine;
+}
+
+struct Drafting *scheduler_drafting(Scheduler *self) {
+    return &self->drafting;
 }
 
 int scheduler_submit(Scheduler *self, struct Job **jobs, size_t n) {

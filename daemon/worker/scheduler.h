@@ -16,6 +16,7 @@
 #include <stdbool.h>
 
 #include "engine/engine.h"
+#include "worker/draft.h"
 #include "worker/job.h"
 
 typedef struct Scheduler Scheduler;
@@ -24,8 +25,9 @@ struct SchedulerOptions {
     unsigned max_sequences, queue;
     gint64 parked_grace_usec, parked_max_usec; /* see limits.h */
 
-    /* On the compute thread, which is to own the engine. */
-    int (*open)(void *userdata, Engine **ret, Reason *why);
+    /* On the compute thread, which is to own the engines. `ret_draft`: of a draft model, or left
+     * alone. */
+    int (*open)(void *userdata, Engine **ret, Engine **ret_draft, Reason *why);
     /* The engine is there, or it failed (r < 0) and the thread has ended. */
     void (*opened)(void *userdata, int r, const Reason *why);
     void *userdata;
@@ -40,6 +42,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Scheduler, scheduler_free)
 
 /* For what is constant in it: info, tokenizer. NULL before it was opened. */
 const Engine *scheduler_engine(const Scheduler *self);
+/* For generation_new(). */
+struct Drafting *scheduler_drafting(Scheduler *self);
 /* Takes all jobs of one call, or -EBUSY: the queue, which counts calls, is full. */
 int scheduler_submit(Scheduler *self, struct Job **jobs, size_t n);
 /* Of a job that was submitted and has not come back. */

@@ -117,14 +117,16 @@ static gboolean handle_connect(int listen_fd, GIOCondition condition, gpointer u
 /* ---- Loading ---- */
 
 /* On the compute thread. */
-static int model_open(void *userdata, Engine **ret, Reason *why) {
+static int model_open(void *userdata, Engine **ret, Engine **ret_draft, Reason *why) {
     const Worker *self = userdata;
     const struct EngineOptions options = {
         .n_threads = self->options.n_threads,
         .n_ctx = self->options.n_ctx,
         .max_tokens = STEP_TOKENS_MAX,
     };
-    return model_path_open(self->options.model, &options, ret, why);
+    int r = model_path_open(self->options.model, &options, ret, why);
+    if (r == 0) model_path_open_draft(self->options.model, *ret, ret_draft);
+    return r;
 }
 
 static void serve(Worker *self) {

@@ -56,6 +56,9 @@ static struct GgufWriter *writer_new(const struct FakeModel *model) {
     gguf_writer_u32(writer, "fake.context_length", model->n_ctx ? model->n_ctx : 4096);
     gguf_writer_u32(writer, "fake.end_after", model->end_after);
     gguf_writer_u32(writer, "fake.delay_usec", model->delay_usec);
+    gguf_writer_u32(writer, "fake.step_usec", model->step_usec);
+    gguf_writer_u32(writer, "fake.window", model->window);
+    gguf_writer_u32(writer, "fake.rewind_step", model->rewind_step ? model->rewind_step : 1);
     gguf_writer_string(writer, "tokenizer.ggml.model", "llama");
     gguf_writer_strings(writer, "tokenizer.ggml.tokens", vocabulary.tokens, vocabulary.n);
     gguf_writer_f32s(writer, "tokenizer.ggml.scores", vocabulary.scores, vocabulary.n);

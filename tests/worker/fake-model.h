@@ -8,9 +8,11 @@
 #include <stdint.h>
 
 struct FakeModel {
-    uint32_t n_ctx;      /* 0: 4096 */
-    uint32_t end_after;  /* end of text at this length; 0: never */
-    uint32_t delay_usec; /* what a token costs */
+    uint32_t n_ctx;                 /* 0: 4096 */
+    uint32_t end_after;             /* end of text at this length; 0: never */
+    uint32_t delay_usec, step_usec; /* what a token costs, and a step besides */
+    uint32_t window;                /* of the past, in tokens; 0: all of it */
+    uint32_t rewind_step;           /* goes back to multiples of this only; 0: anywhere */
     bool no_template;
 };
 

@@ -17,13 +17,22 @@
 
 /* ---- A scheduler that is loaded ---- */
 
-static int open_model(void *userdata, Engine **ret, Reason *why) {
-    const struct FakeModel *model = userdata;
-    const struct EngineOptions options = {.n_threads = 1, .max_tokens = STEP_TOKENS_MAX};
+static const struct FakeModel *draft_model_file; /* NULL: no draft model */
+
+static int open_file(const struct FakeModel *model, const struct EngineOptions *options,
+                     Engine **ret, Reason *why) {
     int fd = fake_model_open(model);
-    int r = engine_open(fd, &options, ret, why);
+    int r = engine_open(fd, options, ret, why);
     close(fd);
     return r;
+}
+
+static int open_model(void *userdata, Engine **ret, Engine **ret_draft, Reason *why) {
+    struct EngineOptions options = {.n_threads = 1, .max_tokens = STEP_TOKENS_MAX};
+    int r = open_file(userdata, &options, ret, why);
+    if (r < 0 || !draft_model_file) return r;
+    options.threads_of = *ret;
+    return open_file(draft_model_file, &options, ret_draft, why);
 }
 
 static bool opened;
@@ -73,6 +82,7 @@ static void handle_finished(struct Job *job, void *userdata) {
 struct Ask {
     const char *prompt;
     const char *stop;
+    const char *draft; /* NULL: "off" */
     uint32_t namespace, max_tokens;
     double temperature;
     int pipe_size;
@@ -101,8 +111,10 @@ static int generate(Scheduler *scheduler, struct Run *run, const struct Ask *ask
     options.max_tokens = ask->max_tokens ? ask->max_tokens : 40;
     options.progress = ask->progress;
     options.ignore_eos = true;
+    CHECK_INT(options_set_text(&options, "draft", ask->draft ? ask->draft : "off"), 0);
     if (ask->stop) CHECK_INT(options_set_text(&options, "stop", ask->stop), 0);
-    int r = generation_new(engine, ask->namespace, tokens, n, &options, stream, &run->job, failure);
+    int r = generation_new(engine, scheduler_drafting(scheduler), ask->namespace, tokens, n,
+                           &options, stream, &run->job, failure);
     options_done(&options);
     if (r < 0) {
         stream_free(stream);
@@ -209,6 +221,73 @@ static void long_prompt_starves_nobody(void) {
     events_clear(&speaker.events);
     events_clear(&reader.events);
     scheduler_free(scheduler);
+}
+
+/* ---- Drafts ---- */
+
+/* The text of an answer and how much of it was drafted, and rightly so. */
+struct Drafted {
+    char *text;
+    int64_t n_drafted, n_accepted;
+};
+
+static struct Drafted run_drafted(Scheduler *scheduler, struct Ask ask, const char *draft) {
+    struct Run run;
+    ask.draft = draft;
+    run_start(scheduler, &run, &ask);
+    run_finish(&run);
+    struct Drafted ret = {
+        .text = g_strdup(run.events.text->str),
+        .n_drafted = events_usage(&run.events, "drafted_tokens"),
+        .n_accepted = events_usage(&run.events, "accepted_tokens"),
+    };
+    CHECK_INT(events_usage(&run.events, "completion_tokens"), ask.max_tokens);
+    events_clear(&run.events);
+    return ret;
+}
+
+/* Drafting changes the speed and nothing else, greedy or drawn, whatever the family can take back.
+ * Returns how many guesses were right. */
+static int64_t check_drafts(const struct FakeModel *model, const char *draft) {
+    static const double temperatures[] = {0, 1, 3};
+    Scheduler *scheduler = start(model, 2, 0, PARKED_GRACE_USEC);
+    int64_t n_accepted = 0;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(temperatures); i++) {
+        const struct Ask ask = {
+            .prompt = "abcabcab", .temperature = temperatures[i], .max_tokens = 200};
+        struct Drafted plain = run_drafted(scheduler, ask, "off");
+        struct Drafted drafted = run_drafted(scheduler, ask, draft);
+        CHECK_STR(drafted.text, plain.text);
+        CHECK_INT(plain.n_drafted, 0);
+        CHECK(drafted.n_accepted <= drafted.n_drafted);
+        n_accepted += drafted.n_accepted;
+        g_free(plain.text);
+        g_free(drafted.text);
+    }
+    scheduler_free(scheduler);
+    return n_accepted;
+}
+
+/* A model that looks back on one token soon goes round in circles. */
+static void looked_up_drafts(void) {
+    CHECK(check_drafts(&(struct FakeModel){.window = 1, .step_usec = 200}, "lookup") > 80);
+    CHECK(check_drafts(&(struct FakeModel){.window = 1, .step_usec = 200, .rewind_step = 50},
+                       "auto") > 80);
+    check_drafts(&(struct FakeModel){.step_usec = 200}, "auto");
+}
+
+/* The same model guesses right whenever both draw with the same number; another one seldom. */
+static void model_drafts(void) {
+    const struct FakeModel model = {.rewind_step = 7, .step_usec = 400}, same = {0},
+                           other = {.window = 2};
+
+    draft_model_file = &same;
+    CHECK(check_drafts(&model, "model") > 150);
+    draft_model_file = &other;
+    check_drafts(&model, "model");
+    draft_model_file = NULL;
+    CHECK_INT(check_drafts(&model, "model"), 0);
 }
 
 static void cancel_running_and_queued(void) {
@@ -511,7 +590,8 @@ static void answers_the_watchdog(void) {
 int main(void) {
     signal(SIGPIPE, SIG_IGN);
     return TEST_MAIN(
-        {"alone or together", alone_or_together},
+        {"alone or together", alone_or_together}, {"drafts that are looked up", looked_up_drafts},
+        {"drafts of a model", model_drafts},
         {"long prompt starves nobody", long_prompt_starves_nobody},
         {"cancel running and queued", cancel_running_and_queued},
         {"reader that goes cancels", reader_that_goes_cancels},

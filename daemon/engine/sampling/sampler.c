@@ -278,3 +278,7 @@ Token sampler_sample(Sampler *sampler, const float *logits, const uint64_t *allo
     if (options->min_p > 0) n = cut_min_p(&ranking, n, options->min_p);
     return draw(&ranking, n, options->temperature, random);
 }
+
+void sampler_follow(Sampler *sampler, const Sampler *other) {
+    sampler->n_draws = other->n_draws;
+}

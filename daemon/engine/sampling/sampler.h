@@ -41,3 +41,5 @@ void sampler_accept(Sampler *sampler, Token token);
  * A token that is not allowed or whose logit is not finite is never chosen while an allowed one
  * with a finite logit exists; without one the answer is the first allowed token, or 0. */
 Token sampler_sample(Sampler *sampler, const float *logits, const uint64_t *allowed);
+/* The next draw is to be made with the number that the other's next draw will be made with. */
+void sampler_follow(Sampler *sampler, const Sampler *other);
