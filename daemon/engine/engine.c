@@ -63,9 +63,10 @@ static int make_batch(Engine *engine) {
     return engine->batch.hidden ? 0 : -ENOMEM;
 }
 
-static int load(Engine *engine, int fd, const struct EngineOptions *options, Reason *why) {
+static int load(Engine *engine, struct SourceFiles files, const struct EngineOptions *options,
+                Reason *why) {
     struct ModelShape shape;
-    int r = source_open(engine, fd, options->requantise, why);
+    int r = source_open(engine, files, options->requantise, why);
     if (r != 0) return r;
     r = tokenizer_new(engine->gguf, &engine->tokenizer, why);
     if (r < 0) return r;
@@ -81,7 +82,8 @@ static int load(Engine *engine, int fd, const struct EngineOptions *options, Rea
     return make_batch(engine);
 }
 
-int engine_open(int fd, const struct EngineOptions *options, Engine **ret, Reason *why) {
+int engine_open_parts(const int *fds, size_t n_fds, const struct EngineOptions *options,
+                      Engine **ret, Reason *why) {
     static const struct EngineOptions defaults;
     if (!options) options = &defaults;
     if (why) why->text[0] = '\0';
@@ -89,7 +91,7 @@ int engine_open(int fd, const struct EngineOptions *options, Engine **ret, Reaso
     if (!engine) return -ENOMEM;
     engine->shares_threads = options->threads_of;
     int r = start_compute(&engine->compute, options, why);
-    if (r == 0) r = load(engine, fd, options, why);
+    if (r == 0) r = load(engine, (struct SourceFiles){fds, n_fds}, options, why);
     if (r != 0) {
         engine_free(engine);
         if (r == -ENOMEM) reason_set(why, ENOMEM, "not enough memory for the model");
@@ -97,6 +99,10 @@ int engine_open(int fd, const struct EngineOptions *options, Engine **ret, Reaso
     }
     *ret = engine;
     return 0;
+}
+
+int engine_open(int fd, const struct EngineOptions *options, Engine **ret, Reason *why) {
+    return engine_open_parts(&fd, 1, options, ret, why);
 }
 
 Engine *engine_free(Engine *engine) {
@@ -114,8 +120,9 @@ Engine *engine_free(Engine *engine) {
 
 /* ---- Packing ---- */
 
-int engine_pack(int fd, int out_fd, const struct EnginePackOptions *options,
-                struct PackReport *ret_report, Reason *why) {
+int engine_pack_parts(const int *fds, size_t n_fds, int out_fd,
+                      const struct EnginePackOptions *options, struct PackReport *ret_report,
+                      Reason *why) {
     static const struct EngineOptions defaults;
     static const struct EnginePackOptions no_options;
     if (!options) options = &no_options;
@@ -124,7 +131,7 @@ int engine_pack(int fd, int out_fd, const struct EnginePackOptions *options,
     Engine *engine = calloc(1, sizeof *engine);
     if (!engine) return -ENOMEM;
     int r = start_compute(&engine->compute, &defaults, why);
-    if (r == 0) r = source_open(engine, fd, options->requantise, why);
+    if (r == 0) r = source_open(engine, (struct SourceFiles){fds, n_fds}, options->requantise, why);
     if (r == 0 && engine->packed) r = reason_set(why, EINVAL, "the file is packed already");
     if (r == 0) r = tokenizer_new(engine->gguf, &engine->tokenizer, why);
     if (r == 0) r = source_plan(engine, &defaults, &shape, why);
@@ -134,6 +141,11 @@ int engine_pack(int fd, int out_fd, const struct EnginePackOptions *options,
     engine_free(engine);
     if (r == -ENOMEM) reason_set(why, ENOMEM, "not enough memory to pack the model");
     return r;
+}
+
+int engine_pack(int fd, int out_fd, const struct EnginePackOptions *options,
+                struct PackReport *ret_report, Reason *why) {
+    return engine_pack_parts(&fd, 1, out_fd, options, ret_report, why);
 }
 
 /* ---- Asking ---- */

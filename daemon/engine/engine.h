@@ -79,6 +79,9 @@ enum { ENGINE_STALE = 1 };
  * ENGINE_STALE, with a reason and *ret unset, for a packed file that has to be made again.
  * `options` may be NULL. */
 int engine_open(int fd, const struct EngineOptions *options, Engine **ret, Reason *why);
+/* The same of all files of a model that is split over several, in any order. */
+int engine_open_parts(const int *fds, size_t n_fds, const struct EngineOptions *options,
+                      Engine **ret, Reason *why);
 Engine *engine_free(Engine *engine); /* returns NULL; all sequences must be freed before */
 
 struct EnginePackOptions {
@@ -107,6 +110,10 @@ struct PackReport {
  * `options` and `ret_report` may be NULL. Errors are those of engine_open(), and of writing. */
 int engine_pack(int fd, int out_fd, const struct EnginePackOptions *options,
                 struct PackReport *ret_report, Reason *why);
+/* All files of a split model, in any order, become one packed file. */
+int engine_pack_parts(const int *fds, size_t n_fds, int out_fd,
+                      const struct EnginePackOptions *options, struct PackReport *ret_report,
+                      Reason *why);
 
 const struct ModelInfo *engine_info(const Engine *engine);
 const Tokenizer *engine_tokenizer(const Engine *engine);

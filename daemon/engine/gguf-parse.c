@@ -232,7 +232,7 @@ static int read_dims(struct Reader *reader, struct GgufTensor *tensor, struct Gg
 }
 
 /* Microsoft's fork has numbers of its own for types that nobody else writes. */
-static void set_type(const struct Gguf *file, struct GgufTensor *tensor) {
+void gguf_set_type(const struct Gguf *file, struct GgufTensor *tensor) {
     static const struct {
         uint32_t id;
         const char *name;
@@ -265,7 +265,7 @@ static int read_tensor(struct Reader *reader, struct Gguf *file, size_t i,
     if (r < 0) return r;
     if (!read_u32(reader, &tensor->type_id) || !read_u64(reader, ret_offset))
         return truncated_tensor(i, file, why);
-    set_type(file, tensor);
+    gguf_set_type(file, tensor);
     if (!tensor->type) return 0;
     if (!quant_size(tensor->type, tensor->dims[0], tensor->n_elements / tensor->dims[0],
                     &tensor->size))
@@ -370,6 +370,16 @@ static int by_name(const void *a, const void *b, void *userdata) {
     return strcmp(tensors[*(const uint32_t *)a].name, tensors[*(const uint32_t *)b].name);
 }
 
+int gguf_order_tensors(struct Gguf *file, Reason *why) {
+    for (size_t i = 0; i < file->n_tensors; i++) file->tensor_order[i] = (uint32_t)i;
+    qsort_r(file->tensor_order, file->n_tensors, sizeof(uint32_t), by_name, file->tensors);
+    for (size_t i = 1; i < file->n_tensors; i++)
+        if (by_name(&file->tensor_order[i - 1], &file->tensor_order[i], file->tensors) == 0)
+            return reason_set(why, EBADMSG, "the tensor '%s' appears twice",
+                              file->tensors[file->tensor_order[i]].name);
+    return 0;
+}
+
 static int build_index(struct Gguf *file, const struct Place *places, size_t names_size,
                        Reason *why) {
     file->names = malloc(names_size + 1);
@@ -385,30 +395,13 @@ static int build_index(struct Gguf *file, const struct Place *places, size_t nam
     }
     for (size_t i = 0; i < file->n_tensors; i++) {
         file->tensors[i].name = copy_name(&names, places[i].name);
-        file->tensor_order[i] = (uint32_t)i;
     }
     qsort_r(file->entry_order, file->n_entries, sizeof(uint32_t), by_key, file->entries);
-    qsort_r(file->tensor_order, file->n_tensors, sizeof(uint32_t), by_name, file->tensors);
     for (size_t i = 1; i < file->n_entries; i++)
         if (by_key(&file->entry_order[i - 1], &file->entry_order[i], file->entries) == 0)
             return reason_set(why, EBADMSG, "the key '%s' appears twice",
                               file->entries[file->entry_order[i]].key);
-    for (size_t i = 1; i < file->n_tensors; i++)
-        if (by_name(&file->tensor_order[i - 1], &file->tensor_order[i], file->tensors) == 0)
-            return reason_set(why, EBADMSG, "the tensor '%s' appears twice",
-                              file->tensors[file->tensor_order[i]].name);
-    return 0;
-}
-
-static int check_split(const struct Gguf *file, Reason *why) {
-    uint32_t n_files = 1;
-    int r = gguf_get_u32(file, "split.count", &n_files, why);
-    if (r < 0) return r;
-    if (n_files > 1)
-        return reason_set(why, ENOTSUP,
-                          "this is one part of a model that is split over %u files: merge them",
-                          n_files);
-    return 0;
+    return gguf_order_tensors(file, why);
 }
 
 static int parse(struct Gguf *file, Reason *why) {
@@ -429,7 +422,6 @@ static int parse(struct Gguf *file, Reason *why) {
     file->metadata_end = reader.at;
     if (r == 0) r = read_tensors(&reader, file, places, &names_size, why);
     if (r == 0) r = build_index(file, places, names_size, why);
-    if (r == 0) r = check_split(file, why);
     if (r == 0) r = place_tensors(&reader, file, places, why);
     if (r == 0) r = check_overlaps(file, places, scratch, why);
     free(scratch);

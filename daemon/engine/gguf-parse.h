@@ -4,6 +4,7 @@
 #pragma once
 
 #include "engine/gguf.h"
+#include "engine/limits.h"
 
 /* One key and its value. */
 struct GgufEntry {
@@ -18,7 +19,9 @@ struct GgufEntry {
 struct Gguf {
     const uint8_t *data;
     size_t size;
-    void *mapping; /* what gguf_free() unmaps, or NULL */
+    void *mapping;                      /* what gguf_free() unmaps, or NULL */
+    struct Gguf *parts[GGUF_MAX_PARTS]; /* of a model split over files: the others, in order */
+    size_t n_parts;
     struct GgufEntry *entries;
     struct GgufTensor *tensors;
     size_t n_entries, n_tensors;
@@ -28,6 +31,11 @@ struct Gguf {
     uint32_t *tensor_order; /* indexes sorted by name */
     char *names;            /* all keys and names, NUL-terminated */
 };
+
+/* Sorts the tensors' names into tensor_order, which has room. -EBADMSG: one is there twice. */
+int gguf_order_tensors(struct Gguf *file, Reason *why);
+/* What type_id means in this file. */
+void gguf_set_type(const struct Gguf *file, struct GgufTensor *tensor);
 
 size_t gguf_type_size(enum GgufType type); /* 0: strings and arrays */
 const char *gguf_type_name(enum GgufType type);

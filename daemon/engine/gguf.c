@@ -12,7 +12,7 @@
 
 /* ---- Opening ---- */
 
-int gguf_open(int fd, struct Gguf **ret, Reason *why) {
+static int open_file(int fd, struct Gguf **ret, Reason *why) {
     struct stat status;
     if (fstat(fd, &status) < 0) {
         int error = errno;
@@ -38,8 +38,30 @@ int gguf_open(int fd, struct Gguf **ret, Reason *why) {
     return 0;
 }
 
+int gguf_open_parts(const int *fds, size_t n, struct Gguf **ret, Reason *why) {
+    struct Gguf *parts[GGUF_MAX_PARTS];
+    if (n > GGUF_MAX_PARTS)
+        return reason_set(why, EFBIG, "the model is split over %zu files, the limit is %u", n,
+                          GGUF_MAX_PARTS);
+    for (size_t i = 0; i < n; i++) {
+        Reason part = {""};
+        int r = open_file(fds[i], &parts[i], &part);
+        if (r < 0) {
+            while (i-- > 0) gguf_free(parts[i]);
+            return n == 1 ? reason_set(why, -r, "%s", part.text)
+                          : reason_set(why, -r, "one of %zu files: %s", n, part.text);
+        }
+    }
+    return gguf_join(parts, n, ret, why);
+}
+
+int gguf_open(int fd, struct Gguf **ret, Reason *why) {
+    return gguf_open_parts(&fd, 1, ret, why);
+}
+
 struct Gguf *gguf_free(struct Gguf *file) {
     if (!file) return NULL;
+    for (size_t i = 0; i < file->n_parts; i++) gguf_free(file->parts[i]);
     if (file->mapping) munmap(file->mapping, file->size);
     free(file->entries);
     free(file->tensors);
@@ -55,6 +77,8 @@ struct Gguf *gguf_free(struct Gguf *file) {
 /* Only ever on a mapping: what MADV_DONTNEED forgets of other memory is lost. */
 static bool is_mapped(const struct Gguf *file, uintptr_t start, uintptr_t end) {
     uintptr_t first = (uintptr_t)file->mapping;
+    for (size_t i = 0; i < file->n_parts; i++)
+        if (is_mapped(file->parts[i], start, end)) return true;
     return file->mapping && start >= first && end <= first + file->size;
 }
 

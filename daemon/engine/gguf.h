@@ -10,6 +10,10 @@
  * The mapping sees what happens to the file: who truncates it while it is open takes the process
  * down with SIGBUS. The worker that holds it is expendable.
  *
+ * A model may be split over files (split.no, split.count, split.tensors.count): each is a GGUF file
+ * of its own with some of the tensors, the first has all other keys. gguf_open_parts() makes one
+ * Gguf of them.
+ *
  * Getters by key return 0; GGUF_ABSENT, leaving *ret alone, so that a default set before stays;
  * -EBADMSG with a reason when the value has the wrong type or range.
  */
@@ -78,10 +82,15 @@ struct GgufTensor {
 };
 
 /* Maps the file. `fd` stays the caller's and may be closed. -EBADMSG: damaged, truncated or not
- * GGUF; -ENOTSUP: version 1, big-endian, split over files; -EFBIG: past a limit of limits.h. */
+ * GGUF, or a part of a model without the others; -ENOTSUP: version 1, big-endian; -EFBIG: past a
+ * limit of limits.h. */
 int gguf_open(int fd, struct Gguf **ret, Reason *why);
-/* The same over memory, which must outlive the Gguf. */
+/* The same of all files of a split model, n >= 1, in any order. The reason names a missing part. */
+int gguf_open_parts(const int *fds, size_t n, struct Gguf **ret, Reason *why);
+/* A file in memory, which must outlive the Gguf. It may be a part. */
 int gguf_parse(const void *data, size_t size, struct Gguf **ret, Reason *why);
+/* Makes one of all parts, 1 for a model that is not split. Takes them, also when it fails. */
+int gguf_join(struct Gguf **parts, size_t n, struct Gguf **ret, Reason *why);
 struct Gguf *gguf_free(struct Gguf *file); /* accepts and returns NULL */
 
 /* ---- Metadata ---- */

@@ -24,6 +24,9 @@
 /* Real files use 32 and at times the size of a page; past this, padding is the attack. */
 #define GGUF_MAX_ALIGNMENT (1U << 20)
 
+/* A model split over files: hubs split at 50 GB, some tools at 2; each takes a descriptor. */
+#define GGUF_MAX_PARTS 256
+
 /* ---- Tokenizers ---- */
 
 /* Token ids are kept in tables; the largest known vocabulary has 262144 entries. */

@@ -91,8 +91,9 @@ static void count_weights(const struct Gguf *gguf, struct ModelInfo *info) {
     info->weights = counts[most] > 0 && name ? name : "";
 }
 
-static int open_gguf(Engine *engine, int fd, enum Requantise requantise, Reason *why) {
-    int r = gguf_open(fd, &engine->gguf, why);
+static int open_gguf(Engine *engine, struct SourceFiles files, enum Requantise requantise,
+                     Reason *why) {
+    int r = gguf_open_parts(files.fds, files.n, &engine->gguf, why);
     if (r < 0) return r;
     engine->fingerprint = digest_file(engine->gguf);
     count_weights(engine->gguf, &engine->info);
@@ -145,10 +146,10 @@ static void tell_requantised(Engine *engine) {
 
 /* ---- Both ---- */
 
-int source_open(Engine *engine, int fd, enum Requantise requantise, Reason *why) {
-    int r = packed_detect(fd);
+int source_open(Engine *engine, struct SourceFiles files, enum Requantise requantise, Reason *why) {
+    int r = files.n == 1 ? packed_detect(files.fds[0]) : 0;
     if (r < 0) return reason_set(why, -r, "the model file cannot be read: %s", strerror(-r));
-    r = r > 0 ? open_packed(engine, fd, why) : open_gguf(engine, fd, requantise, why);
+    r = r > 0 ? open_packed(engine, files.fds[0], why) : open_gguf(engine, files, requantise, why);
     if (r != 0) return r;
     r = read_info(engine, why);
     return r < 0 ? r : find_family(engine, why);

@@ -66,6 +66,12 @@ void gguf_writer_raw(struct GgufWriter *writer, const char *key, uint32_t type, 
     append(&writer->keys, value, size);
 }
 
+void gguf_writer_metadata(struct GgufWriter *writer, const void *metadata, size_t size,
+                          uint64_t n_keys) {
+    append(&writer->keys, (const uint8_t *)metadata + 24, size - 24); /* behind the header */
+    writer->n_keys += n_keys;
+}
+
 void gguf_writer_u32(struct GgufWriter *writer, const char *key, uint32_t value) {
     gguf_writer_raw(writer, key, GGUF_U32, &value, sizeof value);
 }

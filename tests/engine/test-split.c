@@ -1,0 +1,184 @@
+/* Models that are split over files: together they are the whole one, and nothing may be missing. */
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "engine/engine.h"
+#include "engine/gguf.h"
+#include "engine/quant.h"
+#include "test.h"
+#include "tiny-model.h"
+
+#define MAX_PARTS 7
+
+static const struct TinyShape shape = {
+    "llama", 2, 64, 4, 2, 16, 96, 45, 16, 64, .type = QUANT_F16, .untied = true};
+
+static int whole_fd(void) {
+    struct TinyModel *model = tiny_model_new(&shape);
+    int fd = tiny_model_fd(model);
+    tiny_model_free(model);
+    return fd;
+}
+
+/* What a part says that is not so; all 0: nothing. */
+struct Lie {
+    uint32_t count, no_plus_1, n_tensors; /* instead of what is */
+    bool twice;                           /* the first tensor is in every part */
+};
+
+/* Part i of n, with every n-th tensor, as llama.cpp's gguf-split names its keys. */
+static int part_fd(const struct Gguf *file, uint32_t i, uint32_t n, struct Lie lie) {
+    struct GgufWriter *writer = gguf_writer_new();
+    uint16_t no = (uint16_t)(lie.no_plus_1 ? lie.no_plus_1 - 1 : i);
+    uint16_t count = (uint16_t)(lie.count ? lie.count : n);
+    int32_t n_tensors = (int32_t)(lie.n_tensors ? lie.n_tensors : gguf_n_tensors(file));
+    if (i == 0) {
+        size_t size;
+        uint64_t n_keys;
+        const void *metadata = gguf_metadata(file, &size, &n_keys);
+        gguf_writer_metadata(writer, metadata, size, n_keys);
+    }
+    gguf_writer_raw(writer, "split.no", GGUF_U16, &no, 2);
+    gguf_writer_raw(writer, "split.count", GGUF_U16, &count, 2);
+    gguf_writer_raw(writer, "split.tensors.count", GGUF_I32, &n_tensors, 4);
+    for (size_t k = 0; k < gguf_n_tensors(file); k++) {
+        const struct GgufTensor *tensor = gguf_tensor_at(file, k);
+        if (k % n == i || (lie.twice && k == 0))
+            gguf_writer_tensor(writer, tensor->name, tensor->type_id, tensor->n_dims, tensor->dims,
+                               tensor->data, tensor->size);
+    }
+    return gguf_writer_finish_fd(writer);
+}
+
+static void parts_open(uint32_t n, int *ret) {
+    int fd = whole_fd();
+    struct Gguf *file = NULL;
+    REQUIRE(gguf_open(fd, &file, NULL) == 0);
+    for (uint32_t i = 0; i < n; i++) ret[i] = part_fd(file, i, n, (struct Lie){0});
+    gguf_free(file);
+    close(fd);
+}
+
+static void close_all(const int *fds, size_t n) {
+    for (size_t i = 0; i < n; i++) close(fds[i]);
+}
+
+static void run(Engine *engine, float *ret) {
+    static const Token tokens[] = {3, 1, 4, 1, 5, 9, 2, 6};
+    Sequence *sequence = NULL;
+    REQUIRE(sequence_new(engine, &sequence) == 0);
+    struct Span span = {sequence, tokens, 8, SPAN_LAST_LOGITS};
+    CHECK_INT(engine_step(engine, &span, 1), 0);
+    memcpy(ret, span.ret, engine_info(engine)->n_vocab * sizeof *ret);
+    sequence_free(sequence);
+}
+
+static void same_model(void) {
+    float expected[64], got[64];
+    Engine *engine, *packed;
+    Reason why = {""};
+    int whole = whole_fd();
+    REQUIRE(engine_open(whole, NULL, &engine, NULL) == 0);
+    run(engine, expected);
+    uint64_t n_parameters = engine_info(engine)->n_parameters;
+    engine_free(engine);
+    close(whole);
+    for (uint32_t n = 1; n <= MAX_PARTS; n++) {
+        int fds[MAX_PARTS], out = memfd_create("packed", MFD_CLOEXEC);
+        parts_open(n, fds);
+        int first = fds[0]; /* any order will do */
+        fds[0] = fds[n - 1];
+        fds[n - 1] = first;
+        REQUIRE(engine_open_parts(fds, n, NULL, &engine, &why) == 0);
+        run(engine, got);
+        CHECK(memcmp(expected, got, engine_info(engine)->n_vocab * sizeof *got) == 0);
+        CHECK_INT(engine_info(engine)->n_parameters, n_parameters);
+        CHECK_STR(engine_info(engine)->weights, "F16");
+        CHECK_INT(engine_pack_parts(fds, n, out, NULL, NULL, &why), 0);
+        close_all(fds, n);
+        REQUIRE(engine_open(out, NULL, &packed, &why) == 0);
+        run(packed, got);
+        CHECK(memcmp(expected, got, engine_info(packed)->n_vocab * sizeof *got) == 0);
+        CHECK(memcmp(engine_info(packed)->fingerprint, engine_info(engine)->fingerprint, 16) == 0);
+        engine_free(packed);
+        engine_free(engine);
+        close(out);
+    }
+}
+
+static void check_refused(const int *fds, size_t n, int expected, const char *words) {
+    Engine *engine;
+    Reason why = {""};
+    CHECK_INT(engine_open_parts(fds, n, NULL, &engine, &why), expected);
+    if (!strstr(why.text, words)) test_fail(__FILE__, __LINE__, "\"%s\": %s", why.text, words);
+}
+
+static void missing_parts(void) {
+    int fds[3];
+    parts_open(3, fds);
+    check_refused(fds, 1, -EBADMSG, "part 2 of 3 is missing");
+    check_refused(fds, 1, -EBADMSG, "split over 3 files, and 1 is here");
+    check_refused(fds, 2, -EBADMSG, "part 3 of 3 is missing");
+    check_refused(fds + 1, 1, -EBADMSG, "part 1 of 3 is missing");
+    check_refused(fds + 1, 2, -EBADMSG, "part 1 of 3 is missing");
+    check_refused((int[]){fds[0], fds[2]}, 2, -EBADMSG, "part 2 of 3 is missing");
+    check_refused((int[]){fds[0], fds[1], fds[0]}, 3, -EBADMSG, "part 1 of 3 is there twice");
+    check_refused((int[]){fds[0], fds[1], fds[2], fds[2]}, 4, -EBADMSG,
+                  "part 3 of 3 is there twice");
+    int whole = whole_fd();
+    check_refused((int[]){whole, whole}, 2, -EBADMSG, "no part of a model");
+    check_refused((int[]){fds[0], whole, fds[2]}, 3, -EBADMSG, "no part of a model");
+    check_refused(fds, 0, -EINVAL, "");
+    close(whole);
+    close_all(fds, 3);
+}
+
+static void parts_that_lie(void) {
+    static const struct {
+        struct Lie lie; /* of the last of three */
+        int expected;
+        const char *words;
+    } cases[] = {
+        {{.count = 4}, -EBADMSG, "different models"},
+        {{.count = 2}, -EBADMSG, "it is part 3 of 2"},
+        {{.no_plus_1 = 2}, -EBADMSG, "part 2 of 3 is there twice"},
+        {{.no_plus_1 = 60000}, -EBADMSG, "it is part 60000 of 3"},
+        {{.twice = true}, -EBADMSG, "the parts have"},
+    };
+    int fd = whole_fd();
+    struct Gguf *file = NULL;
+    REQUIRE(gguf_open(fd, &file, NULL) == 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int fds[3];
+        for (uint32_t k = 0; k < 3; k++)
+            fds[k] = part_fd(file, k, 3, k == 2 ? cases[i].lie : (struct Lie){0});
+        check_refused(fds, 3, cases[i].expected, cases[i].words);
+        close_all(fds, 3);
+    }
+    /* counted right, and yet one of them twice */
+    uint32_t n = (uint32_t)gguf_n_tensors(file);
+    int fds[] = {part_fd(file, 0, 2, (struct Lie){.n_tensors = n + 1}),
+                 part_fd(file, 1, 2, (struct Lie){.n_tensors = n + 1, .twice = true})};
+    char words[160];
+    snprintf(words, sizeof words, "the tensor '%s' appears twice", gguf_tensor_at(file, 0)->name);
+    check_refused(fds, 2, -EBADMSG, words);
+    close_all(fds, 2);
+    gguf_free(file);
+    close(fd);
+}
+
+static void damaged_part(void) {
+    int fds[3];
+    parts_open(3, fds);
+    REQUIRE(ftruncate(fds[1], 100) == 0);
+    check_refused(fds, 3, -EBADMSG, "one of 3 files: the file is truncated");
+    REQUIRE(ftruncate(fds[1], 0) == 0);
+    check_refused(fds, 3, -EBADMSG, "one of 3 files: the file is empty");
+    close_all(fds, 3);
+}
+
+int main(void) {
+    return TEST_MAIN({"the same model", same_model}, {"missing parts", missing_parts},
+                     {"parts that lie", parts_that_lie}, {"a damaged part", damaged_part});
+}
