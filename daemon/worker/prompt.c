@@ -80,6 +80,9 @@ static int list_encode(const Prompter *self, struct TokenList *list, const char 
     Token *tokens = NULL;
     size_t n;
 
+    if (!tokenizer_has_text(self->tokenizer))
+        return failure_set(failure, ERROR_NOT_SUPPORTED,
+                           "The model file has no tokenizer: the model takes tokens, not text.");
     int r = tokenizer_encode(self->tokenizer, text, size, flags, &tokens, &n);
     if (r < 0) return failure_set_errno(failure, r, NULL);
     Token *grown = realloc(list->tokens, (list->n + n + 1) * sizeof *grown);

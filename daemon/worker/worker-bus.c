@@ -116,6 +116,8 @@ static int method_tokenize(sd_bus_message *message, void *userdata, sd_bus_error
         return sd_bus_error_setf(error, ERROR_INVALID_ARGS,
                                  "The text has %zu bytes; at most %u are taken at once.",
                                  strlen(text), TEXT_SIZE_MAX);
+    if (!tokenizer_has_text(connection_tokenizer(userdata)))
+        return sd_bus_error_set(error, ERROR_NOT_SUPPORTED, "The model file has no tokenizer.");
     unsigned flags = (set & 1 ? TOKENIZE_BOS : 0) | (set & 2 ? TOKENIZE_SPECIAL : 0);
     r = tokenizer_encode(connection_tokenizer(userdata), text, strlen(text), flags, &tokens, &n);
     if (r < 0) return r;

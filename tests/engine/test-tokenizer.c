@@ -1,166 +1,16 @@
 /* Small vocabularies made here, and llama.cpp's own cases on real ones. */
-#include "engine/text/tokenizer.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "gguf-writer.h"
-#include "test.h"
-
-/* ---- Vocabularies ---- */
-
-#define MAX_VOCABULARY 600
-
-struct Vocabulary {
-    const char *texts[MAX_VOCABULARY];
-    float scores[MAX_VOCABULARY];
-    int32_t types[MAX_VOCABULARY];
-    size_t n;
-    char bytes[256][8];
-};
-
-static void add(struct Vocabulary *vocabulary, const char *text, int32_t type, float score) {
-    vocabulary->texts[vocabulary->n] = text;
-    vocabulary->types[vocabulary->n] = type;
-    vocabulary->scores[vocabulary->n++] = score;
-}
-
-static Tokenizer *load(struct GgufWriter *writer, int *ret, Reason *why) {
-    size_t size;
-    void *data = gguf_writer_finish(writer, &size);
-    struct Gguf *file = NULL;
-    Tokenizer *tokenizer = NULL;
-    CHECK_INT(gguf_parse(data, size, &file, why), 0);
-    *ret = tokenizer_new(file, &tokenizer, why);
-    gguf_free(file);
-    free(data); /* the tokenizer has copied what it needs */
-    return tokenizer;
-}
-
-static Tokenizer *load_well(struct GgufWriter *writer) {
-    Reason why = {0};
-    int r;
-    Tokenizer *tokenizer = load(writer, &r, &why);
-    if (r != 0) test_fail(__FILE__, __LINE__, "tokenizer_new: %d, %s", r, why.text);
-    return tokenizer;
-}
-
-static void write_vocabulary(struct GgufWriter *writer, const struct Vocabulary *vocabulary) {
-    gguf_writer_strings(writer, "tokenizer.ggml.tokens", vocabulary->texts, vocabulary->n);
-    gguf_writer_i32s(writer, "tokenizer.ggml.token_type", vocabulary->types, vocabulary->n);
-}
-
-/* <unk> <s> </s>, 256 byte tokens, then words from 259 on. */
-static struct GgufWriter *write_spm(struct Vocabulary *vocabulary) {
-    static const struct {
-        const char *text;
-        float score;
-    } WORDS[] = {
-        {"\u2581", -5}, {"a", -6},   {"b", -7},  {"c", -8},       {"ab", -3},
-        {"bc", -2},     {"abc", -4}, {"aa", -1}, {"\u2581a", -9}, {"</s", -1},
-    };
-    *vocabulary = (struct Vocabulary){0};
-    add(vocabulary, "<unk>", 2, 0);
-    add(vocabulary, "<s>", 3, 0);
-    add(vocabulary, "</s>", 3, 0);
-    for (unsigned i = 0; i < 256; i++) {
-        snprintf(vocabulary->bytes[i], sizeof vocabulary->bytes[i], "<0x%02X>", i & 0xff);
-        add(vocabulary, vocabulary->bytes[i], 6, 0);
-    }
-    for (size_t i = 0; i < sizeof WORDS / sizeof WORDS[0]; i++)
-        add(vocabulary, WORDS[i].text, 1, WORDS[i].score);
-    add(vocabulary, "<|x|>", 4, 0);
-    add(vocabulary, "<|xx|>", 3, 0);
-    struct GgufWriter *writer = gguf_writer_new();
-    gguf_writer_string(writer, "tokenizer.ggml.model", "llama");
-    write_vocabulary(writer, vocabulary);
-    gguf_writer_f32s(writer, "tokenizer.ggml.scores", vocabulary->scores, vocabulary->n);
-    return writer;
-}
-
-enum { BYTE_0 = 3, SPACE = 259, A, B, C, AB, BC, ABC, AA, SPACE_A, END_PART, X, XX };
-
-/* The 256 bytes as GPT-2 writes them, then merges' results. */
-static struct GgufWriter *write_bpe(struct Vocabulary *vocabulary, const char *pre) {
-    static const char *const MERGES[] = {"a b", "b c", "ab c", "\u0120 a", "x x", "q nope"};
-    unsigned next = 0x100;
-    *vocabulary = (struct Vocabulary){0};
-    for (unsigned i = 0; i < 256; i++) {
-        bool printable = (i >= 33 && i <= 126) || (i >= 161 && i <= 172) || i >= 174;
-        unsigned c = printable ? i : next++;
-        if (c < 0x80)
-            snprintf(vocabulary->bytes[i], 8, "%c", (char)c);
-        else
-            snprintf(vocabulary->bytes[i], 8, "%c%c", (char)(0xc0 | c >> 6),
-                     (char)(0x80 | (c & 0x3f)));
-        add(vocabulary, vocabulary->bytes[i], 1, 0);
-    }
-    add(vocabulary, "ab", 1, 0);
-    add(vocabulary, "bc", 1, 0);
-    add(vocabulary, "abc", 1, 0);
-    add(vocabulary, "\u0120a", 1, 0);
-    add(vocabulary, "hello", 1, 0);
-    add(vocabulary, "<|end|>", 3, 0);
-    add(vocabulary, "<user>", 4, 0);
-    struct GgufWriter *writer = gguf_writer_new();
-    gguf_writer_string(writer, "tokenizer.ggml.model", "gpt2");
-    if (pre) gguf_writer_string(writer, "tokenizer.ggml.pre", pre);
-    write_vocabulary(writer, vocabulary);
-    gguf_writer_strings(writer, "tokenizer.ggml.merges", MERGES, 6);
-    gguf_writer_u32(writer, "tokenizer.ggml.bos_token_id", 'B');
-    gguf_writer_u32(writer, "tokenizer.ggml.eos_token_id", UINT32_MAX);
-    return writer;
-}
-
-enum { BPE_AB = 256, BPE_BC, BPE_ABC, BPE_SPACE_A, BPE_HELLO, BPE_END, BPE_USER };
-
-static void check_tokens(const Tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
-                         const Token *expected, size_t n_expected) {
-    Token *tokens = NULL;
-    size_t n = 0;
-    CHECK_INT(tokenizer_encode(tokenizer, text, size, flags, &tokens, &n), 0);
-    bool same = n == n_expected && (n == 0 || memcmp(tokens, expected, n * sizeof *tokens) == 0);
-    if (!same) {
-        test_fail(__FILE__, __LINE__, "\"%.*s\" gives %zu tokens:", (int)size, text, n);
-        for (size_t i = 0; i < n; i++) printf("# %d\n", tokens[i]);
-    }
-    free(tokens);
-}
-
-#define CHECK_TOKENS(tokenizer, text, flags, ...)                                                  \
-    check_tokens(tokenizer, text, strlen(text), flags, (const Token[]){__VA_ARGS__},               \
-                 sizeof((const Token[]){__VA_ARGS__}) / sizeof(Token))
-
-static void check_decoded(const Tokenizer *tokenizer, const Token *tokens, size_t n, bool special,
-                          const char *expected) {
-    char *text = NULL;
-    size_t size;
-    CHECK_INT(tokenizer_decode(tokenizer, tokens, n, special, &text, &size), 0);
-    CHECK_STR(text, expected);
-    CHECK_INT(size, strlen(expected));
-    free(text);
-}
-
-#define CHECK_DECODED(tokenizer, special, expected, ...)                                           \
-    check_decoded(tokenizer, (const Token[]){__VA_ARGS__},                                         \
-                  sizeof((const Token[]){__VA_ARGS__}) / sizeof(Token), special, expected)
-
-static void check_refused(struct GgufWriter *writer, int expected, const char *words) {
-    Reason why = {0};
-    int r;
-    Tokenizer *tokenizer = load(writer, &r, &why);
-    CHECK_INT(r, expected);
-    if (!strstr(why.text, words))
-        test_fail(__FILE__, __LINE__, "\"%s\" does not say \"%s\"", why.text, words);
-    tokenizer_free(tokenizer);
-}
+#include "check-tokens.h"
+#include "small-vocabulary.h"
 
 /* ---- SentencePiece ---- */
 
 static void spm_merges_by_score(void) {
-    struct Vocabulary vocabulary;
-    Tokenizer *t = load_well(write_spm(&vocabulary));
+    struct SmallVocabulary vocabulary;
+    Tokenizer *t = load_well(small_spm(&vocabulary));
     REQUIRE(t);
     CHECK_TOKENS(t, "abc", TOKENIZE_MIDDLE, ABC); /* bc first, then a + bc */
     CHECK_TOKENS(t, "aaa", TOKENIZE_MIDDLE, AA, A);
@@ -173,8 +23,8 @@ static void spm_merges_by_score(void) {
 }
 
 static void spm_falls_back_to_bytes(void) {
-    struct Vocabulary vocabulary;
-    Tokenizer *t = load_well(write_spm(&vocabulary));
+    struct SmallVocabulary vocabulary;
+    Tokenizer *t = load_well(small_spm(&vocabulary));
     REQUIRE(t);
     CHECK_TOKENS(t, "\u00e9", TOKENIZE_MIDDLE, BYTE_0 + 0xc3, BYTE_0 + 0xa9);
     CHECK_TOKENS(t,
@@ -186,8 +36,8 @@ static void spm_falls_back_to_bytes(void) {
 }
 
 static void spm_cuts_special_tokens(void) {
-    struct Vocabulary vocabulary;
-    Tokenizer *t = load_well(write_spm(&vocabulary));
+    struct SmallVocabulary vocabulary;
+    Tokenizer *t = load_well(small_spm(&vocabulary));
     REQUIRE(t);
     CHECK_TOKENS(t, "a<|x|>b", 0, SPACE_A, X, SPACE, B);
     CHECK_TOKENS(t, "<|xx|>", TOKENIZE_SPECIAL, XX);
@@ -200,8 +50,8 @@ static void spm_cuts_special_tokens(void) {
 }
 
 static void spm_decodes(void) {
-    struct Vocabulary vocabulary;
-    Tokenizer *t = load_well(write_spm(&vocabulary));
+    struct SmallVocabulary vocabulary;
+    Tokenizer *t = load_well(small_spm(&vocabulary));
     const char *piece;
     REQUIRE(t);
     CHECK_DECODED(t, false, "a a", 1, SPACE_A, SPACE_A, 2);
@@ -223,8 +73,8 @@ static void spm_decodes(void) {
 }
 
 static void spm_without_prefix(void) {
-    struct Vocabulary vocabulary;
-    struct GgufWriter *writer = write_spm(&vocabulary);
+    struct SmallVocabulary vocabulary;
+    struct GgufWriter *writer = small_spm(&vocabulary);
     gguf_writer_bool(writer, "tokenizer.ggml.add_space_prefix", false);
     gguf_writer_bool(writer, "tokenizer.ggml.add_bos_token", false);
     Tokenizer *t = load_well(writer);
@@ -253,8 +103,8 @@ static void spm_merges_over_words(void) {
 /* ---- BPE ---- */
 
 static void bpe_merges_by_rank(void) {
-    struct Vocabulary vocabulary;
-    Tokenizer *t = load_well(write_bpe(&vocabulary, "gpt-2"));
+    struct SmallVocabulary vocabulary;
+    Tokenizer *t = load_well(small_bpe(&vocabulary, "gpt-2"));
     REQUIRE(t);
     CHECK_TOKENS(t, "abc", 0, BPE_ABC);
     CHECK_TOKENS(t, "bcab", 0, BPE_BC, BPE_AB);
@@ -269,8 +119,8 @@ static void bpe_merges_by_rank(void) {
 }
 
 static void bpe_keeps_special_tokens_apart(void) {
-    struct Vocabulary vocabulary;
-    Tokenizer *t = load_well(write_bpe(&vocabulary, "llama-bpe"));
+    struct SmallVocabulary vocabulary;
+    Tokenizer *t = load_well(small_bpe(&vocabulary, "llama-bpe"));
     REQUIRE(t);
     CHECK_TOKENS(t, "<|end|>a", TOKENIZE_SPECIAL, BPE_END, 'a');
     CHECK_TOKENS(t, "<|end|>", 0, '<', '|', 'e', 'n', 'd', '|', '>');
@@ -300,47 +150,42 @@ static void bpe_merges_to_the_last(void) {
     tokenizer_free(t);
 }
 
-/* ---- RWKV World ---- */
-
-/* <s>, 256 bytes as Python writes them, then words from 257 on. */
-static struct GgufWriter *write_world(struct Vocabulary *vocabulary) {
-    static const char *const WORDS[] = {
-        "\\n\\n", "ab", "abcd", "abc\\xe2\\x82\\xac", "abce", "\\'\\\\\\t", "\\r\\x00z",
-    };
-    *vocabulary = (struct Vocabulary){0};
-    add(vocabulary, "<s>", 3, 0);
-    for (unsigned i = 0; i < 256; i++) {
-        snprintf(vocabulary->bytes[i], 8, i > 32 && i < 127 && i != '\\' ? "%c" : "\\x%02x", i);
-        add(vocabulary, vocabulary->bytes[i], 1, 0);
-    }
-    for (size_t i = 0; i < sizeof WORDS / sizeof WORDS[0]; i++) add(vocabulary, WORDS[i], 1, 0);
-    add(vocabulary, "[PAD264]", 5, 0);
-    add(vocabulary, "ab", 1, 0); /* of equal texts the last */
+/* Merges may go over texts that are no tokens, and over bytes that are none. */
+static void bpe_merges_over_parts(void) {
+    static const char *const TEXTS[] = {"a", "b", "d", "abcab", "cd", "<0x65>", "dd"};
+    static const int32_t TYPES[] = {1, 1, 1, 1, 1, 6, 1};
+    static const char *const MERGES[] = {"ab cab", "a b", "c ab", "c d", "d d", "e d", "x y"};
     struct GgufWriter *writer = gguf_writer_new();
-    gguf_writer_string(writer, "tokenizer.ggml.model", "rwkv");
-    write_vocabulary(writer, vocabulary);
-    gguf_writer_u32(writer, "tokenizer.ggml.bos_token_id", 0);
-    gguf_writer_u32(writer, "tokenizer.ggml.eos_token_id", 0);
-    gguf_writer_u32(writer, "tokenizer.ggml.unknown_token_id", 0);
-    gguf_writer_u32(writer, "tokenizer.ggml.eot_token_id", 257);
-    return writer;
+    gguf_writer_string(writer, "tokenizer.ggml.model", "gpt2");
+    gguf_writer_string(writer, "tokenizer.ggml.pre", "gpt-2");
+    gguf_writer_strings(writer, "tokenizer.ggml.tokens", TEXTS, 7);
+    gguf_writer_i32s(writer, "tokenizer.ggml.token_type", TYPES, 7);
+    gguf_writer_strings(writer, "tokenizer.ggml.merges", MERGES, 7);
+    Tokenizer *t = load_well(writer);
+    REQUIRE(t);
+    CHECK_TOKENS(t, "ab", 0, 0, 1);          /* merged, but no token: its bytes */
+    CHECK_TOKENS(t, "abcab", 0, 3);          /* ab + cab */
+    CHECK_TOKENS(t, "abdcd", 0, 0, 1, 2, 4); /* c is no token, cd is one */
+    CHECK_TOKENS(t, "cab", 0, 0, 1);         /* nothing stands for c */
+    CHECK_TOKENS(t, "edd", 0, 5, 6);         /* "d d" comes before "e d" */
+    CHECK_TOKENS(t, "ed", 0, 5, 2);
+    CHECK_DECODED(t, false, "eabcab", 5, 3);
+    tokenizer_free(t);
 }
 
-enum {
-    WORLD_BYTE_0 = 1,
-    WORLD_LINES = 257,
-    W_ABCD = 259,
-    W_EURO,
-    W_ABCE,
-    W_QUOTE,
-    W_NUL,
-    W_PAD,
-    W_AB
-};
+static void bpe_without_a_name(void) {
+    struct SmallVocabulary vocabulary;
+    Tokenizer *t = load_well(small_bpe(&vocabulary, NULL));
+    REQUIRE(t);
+    CHECK_TOKENS(t, "abc", TOKENIZE_BOS, BPE_ABC);
+    tokenizer_free(t);
+}
+
+/* ---- RWKV World ---- */
 
 static void world_matches_the_longest(void) {
-    struct Vocabulary vocabulary;
-    Tokenizer *t = load_well(write_world(&vocabulary));
+    struct SmallVocabulary vocabulary;
+    Tokenizer *t = load_well(small_world(&vocabulary));
     REQUIRE(t);
     CHECK_TOKENS(t, "ab", TOKENIZE_BOS, W_AB);
     CHECK_TOKENS(t, "abcd", 0, W_ABCD);
@@ -393,14 +238,21 @@ static void world_refuses_escapes(void) {
 
 /* One word as long as a request may be: a quadratic algorithm would not come back. */
 static void takes_long_words(void) {
-    struct Vocabulary vocabulary;
-    Tokenizer *all[] = {load_well(write_bpe(&vocabulary, "gpt-2")),
-                        load_well(write_spm(&vocabulary)), load_well(write_world(&vocabulary))};
+    struct SmallVocabulary vocabulary;
+    Tokenizer *all[] = {load_well(small_bpe(&vocabulary, "gpt-2")),
+                        load_well(small_spm(&vocabulary)), load_well(small_world(&vocabulary))};
     size_t size = 1 << 20, n;
     char *text = malloc(size);
     Token *tokens;
+    static const char RUNS[] = "a \n.\xff";
     for (unsigned i = 0; i < 3; i++) {
         REQUIRE(all[i]);
+        for (const char *run = RUNS; *run; run++) {
+            memset(text, *run, size);
+            CHECK_INT(tokenizer_encode(all[i], text, size, TOKENIZE_MIDDLE, &tokens, &n), 0);
+            CHECK(n >= size / 2 && n <= size);
+            free(tokens);
+        }
         for (size_t j = 0; j < size; j++) text[j] = "abcaab"[j % 6];
         CHECK_INT(tokenizer_encode(all[i], text, size, TOKENIZE_MIDDLE, &tokens, &n), 0);
         CHECK(n > size / 6 && n < size);
@@ -418,13 +270,13 @@ static void takes_long_words(void) {
 /* ---- What is refused ---- */
 
 static void refuses_unknown_kinds(void) {
-    struct Vocabulary vocabulary;
+    struct SmallVocabulary vocabulary;
     struct GgufWriter *writer = gguf_writer_new();
     gguf_writer_string(writer, "tokenizer.ggml.model", "bert");
     check_refused(writer, -ENOTSUP, "'bert'");
     check_refused(gguf_writer_new(), -EBADMSG, "tokenizer.ggml.model");
-    check_refused(write_bpe(&vocabulary, "falcon-9"), -ENOTSUP, "'falcon-9'");
-    check_refused(write_bpe(&vocabulary, "a\nb"), -ENOTSUP, "'a?b'");
+    check_refused(small_bpe(&vocabulary, "falcon-9"), -ENOTSUP, "'falcon-9'");
+    check_refused(small_bpe(&vocabulary, "a\nb"), -ENOTSUP, "'a?b'");
 }
 
 static void refuses_damage(void) {
@@ -613,6 +465,8 @@ int main(void) {
         {"bpe merges by rank", bpe_merges_by_rank},
         {"bpe keeps special tokens apart", bpe_keeps_special_tokens_apart},
         {"bpe merges to the last", bpe_merges_to_the_last},
+        {"bpe merges over parts", bpe_merges_over_parts},
+        {"bpe without a name", bpe_without_a_name},
         {"world matches the longest", world_matches_the_longest},
         {"world drops what is no token", world_drops_what_is_no_token},
         {"world refuses escapes", world_refuses_escapes}, {"takes long words", takes_long_words},

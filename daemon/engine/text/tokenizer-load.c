@@ -129,7 +129,7 @@ static int decode_texts(Tokenizer *tokenizer, Reason *why) {
         const char *text;
         size_t size = token_texts_get(texts, token, &text);
         char *piece = pieces->bytes + pieces->offsets[token];
-        if (is_coded(tokenizer->types[token]))
+        if (size > 0 && is_coded(tokenizer->types[token]))
             size = tokenizer->model->decode(text, size, tokenizer->types[token], piece);
         else
             memcpy(piece, text, size);
