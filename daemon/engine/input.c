@@ -67,41 +67,53 @@ struct MultiplyRun {
     const struct Kernels *kernels;
     const struct Product *products;
     unsigned n_products;
-    unsigned long n_tiles; /* of all products */
+    unsigned long size; /* bytes of all matrices, one behind the other */
 };
 
-/* Tiles [begin, end) of all products in a row, as far as they are one product's. */
+static const struct Input *input_of(const struct MultiplyRun *run, const struct Product *product) {
+    return product->input ? product->input : run->input;
+}
+
+/* The first tile that begins at or behind `at`, which counts from the start of the matrix. */
+static uint32_t tile_at(const struct Matrix *matrix, unsigned long at) {
+    const size_t size = matrix_tile_size(matrix->layout, matrix->n_cols);
+    const unsigned long tile = (at + size - 1) / size, n_tiles = matrix_n_tiles(matrix->n_rows);
+    return (uint32_t)(tile < n_tiles ? tile : n_tiles);
+}
+
+/* The tiles that begin within [begin, end), as far as they are this product's. */
 static void multiply_share(const struct MultiplyRun *run, const struct Product *product,
                            unsigned long first, unsigned long begin, unsigned long end) {
     const struct Matrix *matrix = product->matrix;
-    unsigned long last = first + matrix_n_tiles(matrix->n_rows);
-    if (begin < first) begin = first;
-    if (end > last) end = last;
-    if (begin >= end) return;
+    const uint32_t tile0 = tile_at(matrix, begin > first ? begin - first : 0);
+    const uint32_t tile1 = tile_at(matrix, end > first ? end - first : 0);
+    if (tile0 >= tile1) return;
     run->kernels->matmul[matrix->layout](
-        matrix, (uint32_t)(begin - first), (uint32_t)(end - first),
-        &run->input->activations[matrix_activation_form(matrix->layout)], product->y->data,
-        product->y->stride);
+        matrix, tile0, tile1,
+        &input_of(run, product)->activations[matrix_activation_form(matrix->layout)],
+        product->y->data, product->y->stride);
+}
+
+static unsigned long product_size(const struct Product *product) {
+    const struct Matrix *matrix = product->matrix;
+    return matrix_size(matrix->layout, matrix->n_rows, matrix->n_cols);
 }
 
 static void multiply_job(void *userdata, unsigned thread, unsigned n_threads) {
     const struct MultiplyRun *run = userdata;
     unsigned long begin, end, first = 0;
-    pool_share(thread, n_threads, run->n_tiles, &begin, &end);
+    pool_share(thread, n_threads, run->size, &begin, &end);
     for (unsigned i = 0; i < run->n_products; i++) {
         multiply_share(run, &run->products[i], first, begin, end);
-        first += matrix_n_tiles(run->products[i].matrix->n_rows);
+        first += product_size(&run->products[i]);
     }
 }
 
 void input_multiply(const struct Input *input, const struct Compute *compute,
                     const struct Product *products, unsigned n_products) {
     struct MultiplyRun run = {input, compute->kernels, products, n_products, 0};
-    uint64_t size = 0;
-    for (unsigned i = 0; i < n_products; i++) {
-        const struct Matrix *matrix = products[i].matrix;
-        run.n_tiles += matrix_n_tiles(matrix->n_rows);
-        size += matrix_size(matrix->layout, matrix->n_rows, matrix->n_cols);
-    }
-    compute_run(compute, size * input->activations[0].n_vectors, multiply_job, &run);
+    for (unsigned i = 0; i < n_products; i++) run.size += product_size(&products[i]);
+    if (n_products > 0)
+        compute_run(compute, run.size * input_of(&run, products)->activations[0].n_vectors,
+                    multiply_job, &run);
 }

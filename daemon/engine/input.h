@@ -45,7 +45,9 @@ void input_seal(struct Input *input, const struct Kernels *kernels, uint32_t i, 
 struct Product {
     const struct Matrix *matrix; /* n_cols as in input_begin() */
     const struct Rows *y;        /* y[i] = matrix * input_row(i) */
+    const struct Input *input;   /* NULL: that of input_multiply(); others have as many vectors */
 };
-/* All products in one go: their tiles together are shared out over the threads. */
+/* All products in one go: their tiles together are shared out over the threads, by the bytes that
+ * there are to read. */
 void input_multiply(const struct Input *input, const struct Compute *compute,
                     const struct Product *products, unsigned n_products);

@@ -10,6 +10,7 @@
  */
 #include "engine/rwkv.h"
 
+#include <assert.h>
 #include <string.h>
 
 static uint64_t row_cost(const struct Rwkv *m) {
@@ -79,14 +80,13 @@ static void begin_inputs(struct RwkvPass *pass, const struct RwkvProduct *produc
 void rwkv_multiply(struct RwkvPass *pass, RowJob *job, const struct RwkvProduct *products,
                    unsigned n) {
     struct Rwkv *m = pass->m;
+    struct Product all[RWKV_MAX_PRODUCTS];
+    assert(n <= RWKV_MAX_PRODUCTS);
     begin_inputs(pass, products, n);
     rwkv_each_row(pass, job);
-    for (unsigned i = 0, end; i < n; i = end) {
-        struct Product same[RWKV_MAX_MIXES];
-        for (end = i; end < n && products[end].input == products[i].input; end++)
-            same[end - i] = (struct Product){products[end].matrix, products[end].y};
-        input_multiply(&m->inputs[products[i].input], m->compute, same, end - i);
-    }
+    for (unsigned i = 0; i < n; i++)
+        all[i] = (struct Product){products[i].matrix, products[i].y, &m->inputs[products[i].input]};
+    input_multiply(NULL, m->compute, all, n);
 }
 
 /* ---- The recurrence: a unit is one head of one span ---- */

@@ -17,6 +17,8 @@
 
 /* Inputs of matrices that are made at once: as many as there are lerps. */
 #define RWKV_MAX_MIXES 6
+/* Products that are made at once. */
+#define RWKV_MAX_PRODUCTS 7
 #define RWKV_GROUP_NORM_EPSILON 64e-5f
 
 /* Widths that tensors have. */
@@ -139,8 +141,8 @@ void rwkv_norm(struct RwkvPass *pass, const struct RwkvNorm *norm, unsigned shif
 const float *rwkv_previous(const struct RwkvPass *pass, uint32_t row);
 /* The last h of every span stays with its sequence: after the last use of rwkv_previous(). */
 void rwkv_remember(struct RwkvPass *pass);
-/* The job writes rwkv_input() of every input that a product has, and seals it; then the products
- * are made. Products of one input follow each other. */
+/* The job writes rwkv_input() of every input that a product has, and seals it; then all products
+ * are made in one go. */
 void rwkv_multiply(struct RwkvPass *pass, RowJob *job, const struct RwkvProduct *products,
                    unsigned n);
 float *rwkv_input(const struct RwkvPass *pass, unsigned input, uint32_t row);
