@@ -1,12 +1,13 @@
 /*
  * Prints the logits of a prompt: for tests in other languages.
  *
- *     logits MODEL [--tier NAME] [--threads N] [--chunk N] [--kv TYPE] [--out FILE] < TOKENS
+ *     logits MODEL [--tier NAME] [--threads N] [--chunk N] [--kv TYPE] [--context N] [--packed]
+ *            [--out FILE] < TOKENS
  *
  * TOKENS are numbers. The logits after every one of them go to stdout or FILE as float32
  * [token][n_vocab], in the machine's byte order. --chunk cuts the prompt into steps of so many
- * tokens. Ends with 77 when this CPU lacks the tier, with 1 and a reason on stderr when the model
- * cannot be opened.
+ * tokens. --packed packs the model and computes with what comes of it. Ends with 77 when this CPU
+ * lacks the tier, with 1 and a reason on stderr when the model cannot be opened.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "engine/engine.h"
@@ -24,14 +26,16 @@ enum { NO_TIER = 77 };
 struct Arguments {
     const char *tier, *out;
     uint32_t chunk;
+    bool packed;
     struct EngineOptions engine;
 };
 
 static struct Arguments read_arguments(int argc, char **argv) {
     static const struct option options[] = {
-        {"tier", required_argument, NULL, 't'},  {"threads", required_argument, NULL, 'n'},
-        {"chunk", required_argument, NULL, 'c'}, {"kv", required_argument, NULL, 'k'},
-        {"out", required_argument, NULL, 'o'},   {0},
+        {"tier", required_argument, NULL, 't'},    {"threads", required_argument, NULL, 'n'},
+        {"chunk", required_argument, NULL, 'c'},   {"kv", required_argument, NULL, 'k'},
+        {"context", required_argument, NULL, 'x'}, {"packed", no_argument, NULL, 'p'},
+        {"out", required_argument, NULL, 'o'},     {0},
     };
     struct Arguments ret = {.chunk = 512, .engine = {.n_threads = 1}};
     int option;
@@ -47,6 +51,12 @@ static struct Arguments read_arguments(int argc, char **argv) {
             break;
         case 'k':
             ret.engine.kv_type = optarg;
+            break;
+        case 'x':
+            ret.engine.n_ctx = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'p':
+            ret.packed = true;
             break;
         case 'o':
             ret.out = optarg;
@@ -97,19 +107,34 @@ static void run(Engine *engine, const Token *tokens, uint32_t n, uint32_t chunk,
     sequence_free(sequence);
 }
 
+/* The packed form of a model, which is closed. */
+static int pack(int fd) {
+    Reason why = {""};
+    int out_fd = memfd_create("packed", MFD_CLOEXEC);
+    int r = engine_pack(fd, out_fd, NULL, NULL, &why);
+    if (r < 0) fail("packing", r, why.text);
+    close(fd);
+    return out_fd;
+}
+
+static Engine *open_engine(const char *path, const struct Arguments *arguments) {
+    Engine *engine;
+    Reason why = {""};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) fail(path, -errno, "");
+    if (arguments->packed) fd = pack(fd);
+    int r = engine_open(fd, &arguments->engine, &engine, &why);
+    if (r != 0) fail(path, r, why.text);
+    close(fd);
+    return engine;
+}
+
 int main(int argc, char **argv) {
     struct Arguments arguments = read_arguments(argc, argv);
     if (optind + 1 != argc || arguments.chunk == 0) return 2;
     arguments.engine.kernels = find_tier(arguments.tier);
 
-    Engine *engine;
-    Reason why = {""};
-    int fd = open(argv[optind], O_RDONLY | O_CLOEXEC);
-    if (fd < 0) fail(argv[optind], -errno, "");
-    int r = engine_open(fd, &arguments.engine, &engine, &why);
-    if (r != 0) fail(argv[optind], r, why.text);
-    close(fd);
-
+    Engine *engine = open_engine(argv[optind], &arguments);
     uint32_t n;
     Token *tokens = read_tokens(&n);
     FILE *out = arguments.out ? fopen(arguments.out, "wb") : stdout;

@@ -24,6 +24,7 @@ class Model:
     types: dict = field(default_factory=dict)  # name to type; a tensor that is not in it is F32
     full_keys: dict = field(default_factory=dict)  # with their prefix, as "general.name"
     kv_type: str = "F32"  # what the engine keeps keys and values as
+    n_ctx: int = 0  # positions that the engine is opened for, where that counts
 
     def __post_init__(self):
         self.weights = dict(self.tensors)
@@ -55,7 +56,7 @@ class Model:
         """The same model with keys or tensors ("attn_q.bias": of all layers) left out: what a reference computes that
         does not know them."""
         keys = {k: v for k, v in self.keys.items() if k not in names}
-        other = Model(self.architecture, keys, {}, self.types, kv_type=self.kv_type)
+        other = Model(self.architecture, keys, {}, self.types, kv_type=self.kv_type, n_ctx=self.n_ctx)
         other.tensors = self.tensors
         other.weights = {k: v for k, v in self.weights.items() if re.sub(r"^blk\.\d+\.", "", k) not in names}
         return other

@@ -26,8 +26,9 @@ def is_bitnet(architecture):
 
 def make(rng, architecture="llama", n_layers=2, n_embd=48, heads=4, kv_heads=2, n_ff=80, n_vocab=61, key_size=12,
          value_size=None, tied=False, biases=(), head_norms=None, ternary_matrices=None, rope_factors=False,
-         long_factors=False, keys=None):
-    """heads, kv_heads and n_ff may be lists, one value a layer. biases: parts of names, as "attn_q"."""
+         long_factors=False, n_ctx=256, keys=None):
+    """heads, kv_heads and n_ff may be lists, one value a layer. biases: parts of names, as "attn_q". n_ctx: positions
+    that are asked for; the trained length is 256."""
     value_size = value_size or key_size
     head_norms = architecture == "qwen3" if head_norms is None else head_norms
     bitnet = is_bitnet(architecture)
@@ -64,7 +65,7 @@ def make(rng, architecture="llama", n_layers=2, n_embd=48, heads=4, kv_heads=2, 
                 "feed_forward_length": n_ff, "attention.head_count": heads, "attention.head_count_kv": kv_heads,
                 "attention.key_length": key_size, "attention.value_length": value_size,
                 "attention.layer_norm_rms_epsilon": 1e-5}
-    return Model(architecture, all_keys | (keys or {}), tensors)
+    return Model(architecture, all_keys | (keys or {}), tensors, n_ctx=n_ctx)
 
 
 # ---- RoPE ----
@@ -147,7 +148,7 @@ def attention(model, i, h):
         elif norm is not None:
             k = rms_norm(k, norm, keys["attention.layer_norm_rms_epsilon"])
     n_rot = keys.get("rope.dimension_count", q.shape[2])
-    angles = rope_angles(model, n_rot, np.arange(n), keys["context_length"])
+    angles = rope_angles(model, n_rot, np.arange(n), model.n_ctx)
     q, k = (rotate(x, *angles, architecture in NEOX) for x in (q, k))
     k, v = kept(model.kv_type, k), kept(model.kv_type, v)
     scale = keys.get("attention.scale", 0.0) or 1 / math.sqrt(q.shape[2])
