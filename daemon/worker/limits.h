@@ -44,6 +44,12 @@
 #define STEP_PROMPT_MIN 16u
 #define STEP_PROMPT_FIRST 64u
 
+/* ---- Model files ---- */
+
+/* Parts of one model: each takes a descriptor, of which a process may have 1024; hubs split at
+ * 50 GB. */
+#define PARTS_MAX 256u
+
 /* ---- Readers that do not read (times in microseconds) ---- */
 
 /* A parked generation computes nothing but keeps its memory. It may always keep it so long, ... */

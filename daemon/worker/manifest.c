@@ -73,6 +73,7 @@ char *manifest_text(const Engine *engine, const struct ManifestFacts *facts) {
     add_string(builder, "name", facts->name);
     add_string(builder, "digest", facts->digest);
     add_number(builder, "size", facts->size);
+    if (facts->n_files > 1) add_number(builder, "files", facts->n_files);
     add_model(builder, engine);
     add_packed(builder, facts);
     if (facts->report->n_changes > 0) add_requantised(builder, facts->report);

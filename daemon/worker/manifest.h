@@ -9,9 +9,10 @@
 
 struct ManifestFacts {
     const char *name;   /* as installed */
-    const char *digest; /* SHA-256 of the GGUF file, in hex */
+    const char *digest; /* SHA-256 of the GGUF file, of all parts in order, in hex */
     const char *tier;   /* of the packed file */
-    uint64_t size;      /* of the GGUF file */
+    uint64_t size;      /* of the GGUF file, of all parts */
+    uint64_t n_files;   /* GGUF files */
     uint64_t packed_bytes;
     const struct PackReport *report;
 };

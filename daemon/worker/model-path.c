@@ -7,9 +7,18 @@
 
 #include "worker/draft.h"
 #include "worker/log.h"
+#include "worker/model-files.h"
 
-static int file_open(const char *path, const struct EngineOptions *options, Engine **ret,
-                     Reason *why) {
+static int model_open(const char *path, const struct EngineOptions *options, Engine **ret,
+                      Reason *why) {
+    g_auto(ModelFiles) files = MODEL_FILES_NONE;
+
+    int r = model_files_open(&files, path, why);
+    return r < 0 ? r : engine_open_parts(files.fds, files.n, options, ret, why);
+}
+
+static int packed_open(const char *path, const struct EngineOptions *options, Engine **ret,
+                       Reason *why) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO must not block */
     if (fd < 0) return reason_set(why, errno, "%s: %s", path, g_strerror(errno));
 
@@ -20,18 +29,21 @@ static int file_open(const char *path, const struct EngineOptions *options, Engi
 
 int model_path_open(const char *path, const struct EngineOptions *options, Engine **ret,
                     Reason *why) {
-    if (!g_file_test(path, G_FILE_TEST_IS_DIR)) return file_open(path, options, ret, why);
+    if (!g_file_test(path, G_FILE_TEST_IS_DIR)) return model_open(path, options, ret, why);
 
     g_autofree char *packed = g_build_filename(path, PACKED_FILE, NULL);
-    g_autofree char *model = g_build_filename(path, MODEL_FILE, NULL);
-    int r = file_open(packed, options, ret, why);
-    if (r == 0) return 0;
+    Reason of_packed = {""};
+    int packed_r = packed_open(packed, options, ret, &of_packed);
+    if (packed_r == 0) return 0;
     /* ENGINE_STALE is told in words, too: made by another version or for another processor. */
-    if (r != -ENOENT)
+    if (packed_r != -ENOENT)
         log_message(LOG_NOTICE, "Not using %s: %s", packed,
-                    why->text[0] ? why->text : g_strerror(ABS(r)));
+                    of_packed.text[0] ? of_packed.text : g_strerror(ABS(packed_r)));
     *why = (Reason){""};
-    return file_open(model, options, ret, why);
+    int r = model_open(path, options, ret, why);
+    if (r != -ENOENT || packed_r == -ENOENT) return r;
+    *why = of_packed;
+    return packed_r < 0 ? packed_r : -ESTALE;
 }
 
 static int draft_open(const char *path, const Engine *model, Engine **ret, Reason *why) {

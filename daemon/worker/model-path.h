@@ -1,18 +1,26 @@
 /*
  * Where a model is: a file, or a directory with the files of an installed model. The one place that
- * knows their names.
+ * knows their names:
+ *
+ *     model.gguf                      as it was brought, or
+ *     model-00001-of-0000N.gguf ...   the same when it is split over N files, all of them
+ *     packed.bin                      what --pack made of it
+ *     manifest.json                   written last
+ *     draft/                          the same of a small model that drafts for this one
  */
 #pragma once
 
 #include "engine/engine.h"
 
 #define MODEL_FILE "model.gguf"
+#define MODEL_PART_PREFIX "model"
 #define PACKED_FILE "packed.bin"
 #define MANIFEST_FILE "manifest.json"
-#define DRAFT_DIRECTORY "draft" /* of a small model that drafts for this one; laid out the same */
+#define DRAFT_DIRECTORY "draft"
 
 /* Opens a file, or of a directory the packed file when it fits this machine and this program, else
- * the GGUF file, packed in memory. Logs why the packed file was passed over. Any thread. */
+ * the GGUF files, packed in memory. Logs why the packed file was passed over; where there are no
+ * GGUF files that is the reason. Any thread. */
 int model_path_open(const char *path, const struct EngineOptions *options, Engine **ret,
                     Reason *why);
 /* The draft model that lies beside a model in its directory, for `model`, whose threads it uses.

@@ -16,19 +16,19 @@
 #include "kernels/kernels.h"
 #include "worker/atomic-file.h"
 #include "worker/event.h"
+#include "worker/file-digest.h"
 #include "worker/log.h"
 #include "worker/manifest.h"
 #include "worker/model-path.h"
 
-#define READ_SIZE (1u << 20)
 /* Who follows wants to see movement, not every megabyte. */
 #define PROGRESS_USEC (100 * 1000)
 
 struct Pack {
     const struct PackOptions *options;
     int signal_fd; /* readable: asked to leave */
-    int fd;        /* the GGUF file */
-    uint64_t size;
+    ModelFiles files;
+    FileDigest *digest;
     AtomicFile packed;
     uint64_t packed_done; /* of the progress: what packing counted */
     gint64 told_usec;     /* when progress was written last */
@@ -84,22 +84,14 @@ static void done_tell(const struct Pack *self, int r, const struct Failure *fail
 
 /* ---- The steps ---- */
 
-static int model_open(struct Pack *self, Reason *why) {
-    struct stat status;
-
-    self->fd = open(self->options->model, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (self->fd < 0 || fstat(self->fd, &status) < 0)
-        return reason_set(why, errno, "%s: %s", self->options->model, g_strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        return reason_set(why, EBADMSG, "%s is not a regular file", self->options->model);
-    self->size = (uint64_t)status.st_size;
-    return 0;
+static uint64_t all_done(const struct Pack *self) {
+    return self->packed_done + file_digest_done(self->digest);
 }
 
 static int handle_packed(void *userdata, uint64_t done, uint64_t total) {
     struct Pack *self = userdata;
     self->packed_done = done;
-    return progress_tell(self, done, total + self->size);
+    return progress_tell(self, all_done(self), total + self->files.size);
 }
 
 static int packed_make(struct Pack *self, Reason *why) {
@@ -110,36 +102,32 @@ static int packed_make(struct Pack *self, Reason *why) {
         .progress = handle_packed,
         .userdata = self,
     };
-    return engine_pack(self->fd, self->packed.fd, &options, &self->report, why);
+    return engine_pack_parts(self->files.fds, self->files.n, self->packed.fd, &options,
+                             &self->report, why);
 }
 
-/* SHA-256 of the GGUF file, in hex. */
-static int digest_make(struct Pack *self, char **ret, Reason *why) {
-    g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
-    g_autofree guchar *buffer = g_malloc(READ_SIZE);
-    uint64_t offset = 0;
-    gssize n;
+/* Waits for the digest; in the end the progress is whole. */
+static int digest_finish(struct Pack *self, const char **ret, Reason *why) {
+    const uint64_t total = self->packed_done + self->files.size;
+    bool finished;
 
-    while ((n = pread(self->fd, buffer, READ_SIZE, (off_t)offset)) > 0) {
-        g_checksum_update(checksum, buffer, n);
-        offset += (uint64_t)n;
-        int r = progress_tell(self, self->packed_done + offset, self->packed_done + self->size);
+    do {
+        finished = file_digest_wait(self->digest, g_get_monotonic_time() + PROGRESS_USEC);
+        int r = progress_tell(self, MIN(all_done(self), total), total);
         if (r < 0) return r;
-    }
-    if (n < 0) return reason_set(why, errno, "%s: %s", self->options->model, g_strerror(errno));
-    if (offset != self->size) return reason_set(why, EBADMSG, "the file changed while it was read");
-    *ret = g_strdup(g_checksum_get_string(checksum));
-    return 0;
+    } while (!finished);
+    return file_digest_get(self->digest, ret, why);
 }
 
 /* Opens what was packed, as a worker will: the last check of it. */
 static int manifest_make(struct Pack *self, const char *digest, char **ret, Reason *why) {
-    const struct EngineOptions options = {.n_threads = 1, .max_tokens = 1};
+    const struct EngineOptions options = {.max_tokens = 1};
     struct ManifestFacts facts = {
         .name = self->options->name,
         .digest = digest,
         .tier = kernels_best()->tier,
-        .size = self->size,
+        .size = self->files.size,
+        .n_files = self->files.n,
         .report = &self->report,
     };
     struct stat status;
@@ -173,12 +161,14 @@ static int files_commit(struct Pack *self, const char *manifest_json) {
 }
 
 static int pack(struct Pack *self, Reason *why) {
-    g_autofree char *digest = NULL;
+    const char *digest = NULL;
     g_autofree char *manifest = NULL;
 
-    int r = model_open(self, why);
-    if (r >= 0) r = packed_make(self, why);
-    if (r >= 0) r = digest_make(self, &digest, why);
+    int r = model_files_open(&self->files, self->options->model, why);
+    if (r < 0) return r;
+    self->digest = file_digest_new(&self->files);
+    r = packed_make(self, why);
+    if (r >= 0) r = digest_finish(self, &digest, why);
     if (r >= 0) r = manifest_make(self, digest, &manifest, why);
     if (r >= 0) r = files_commit(self, manifest);
     return r;
@@ -206,13 +196,14 @@ static int signals_open(void) {
 
 int pack_run(const struct PackOptions *options) {
     struct Pack self = {
-        .options = options, .signal_fd = signals_open(), .fd = -1, .packed = ATOMIC_FILE_NONE};
+        .options = options, .signal_fd = signals_open(), .packed = ATOMIC_FILE_NONE};
     struct Failure failure = {NULL};
     Reason why = {""};
 
     int r = pack(&self, &why);
     atomic_file_done(&self.packed);
-    if (self.fd >= 0) close(self.fd);
+    file_digest_free(self.digest);
+    model_files_done(&self.files);
     if (r < 0) {
         failure_judge(&failure, r, &why);
         log_message(r == -ECANCELED ? LOG_INFO : LOG_ERR, "Cannot pack %s: %s", options->model,

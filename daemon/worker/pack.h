@@ -7,7 +7,7 @@
 #include "engine/engine.h"
 
 struct PackOptions {
-    const char *model;  /* the GGUF file */
+    const char *model;  /* the GGUF file, or any of its parts, or a directory: model-files.h */
     const char *output; /* the directory */
     const char *name;   /* for the manifest */
     enum Requantise requantise;

@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "engine/gguf.h"
 #include "engine/quant.h"
+#include "split-model.h"
 #include "test.h"
 #include "tiny-model.h"
 
@@ -21,41 +22,11 @@ static int whole_fd(void) {
     return fd;
 }
 
-/* What a part says that is not so; all 0: nothing. */
-struct Lie {
-    uint32_t count, no_plus_1, n_tensors; /* instead of what is */
-    bool twice;                           /* the first tensor is in every part */
-};
-
-/* Part i of n, with every n-th tensor, as llama.cpp's gguf-split names its keys. */
-static int part_fd(const struct Gguf *file, uint32_t i, uint32_t n, struct Lie lie) {
-    struct GgufWriter *writer = gguf_writer_new();
-    uint16_t no = (uint16_t)(lie.no_plus_1 ? lie.no_plus_1 - 1 : i);
-    uint16_t count = (uint16_t)(lie.count ? lie.count : n);
-    int32_t n_tensors = (int32_t)(lie.n_tensors ? lie.n_tensors : gguf_n_tensors(file));
-    if (i == 0) {
-        size_t size;
-        uint64_t n_keys;
-        const void *metadata = gguf_metadata(file, &size, &n_keys);
-        gguf_writer_metadata(writer, metadata, size, n_keys);
-    }
-    gguf_writer_raw(writer, "split.no", GGUF_U16, &no, 2);
-    gguf_writer_raw(writer, "split.count", GGUF_U16, &count, 2);
-    gguf_writer_raw(writer, "split.tensors.count", GGUF_I32, &n_tensors, 4);
-    for (size_t k = 0; k < gguf_n_tensors(file); k++) {
-        const struct GgufTensor *tensor = gguf_tensor_at(file, k);
-        if (k % n == i || (lie.twice && k == 0))
-            gguf_writer_tensor(writer, tensor->name, tensor->type_id, tensor->n_dims, tensor->dims,
-                               tensor->data, tensor->size);
-    }
-    return gguf_writer_finish_fd(writer);
-}
-
 static void parts_open(uint32_t n, int *ret) {
     int fd = whole_fd();
     struct Gguf *file = NULL;
     REQUIRE(gguf_open(fd, &file, NULL) == 0);
-    for (uint32_t i = 0; i < n; i++) ret[i] = part_fd(file, i, n, (struct Lie){0});
+    for (uint32_t i = 0; i < n; i++) ret[i] = split_model_fd(file, i, n, (struct SplitLie){0});
     gguf_free(file);
     close(fd);
 }
@@ -136,7 +107,7 @@ static void missing_parts(void) {
 
 static void parts_that_lie(void) {
     static const struct {
-        struct Lie lie; /* of the last of three */
+        struct SplitLie lie; /* of the last of three */
         int expected;
         const char *words;
     } cases[] = {
@@ -152,14 +123,14 @@ static void parts_that_lie(void) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int fds[3];
         for (uint32_t k = 0; k < 3; k++)
-            fds[k] = part_fd(file, k, 3, k == 2 ? cases[i].lie : (struct Lie){0});
+            fds[k] = split_model_fd(file, k, 3, k == 2 ? cases[i].lie : (struct SplitLie){0});
         check_refused(fds, 3, cases[i].expected, cases[i].words);
         close_all(fds, 3);
     }
     /* counted right, and yet one of them twice */
     uint32_t n = (uint32_t)gguf_n_tensors(file);
-    int fds[] = {part_fd(file, 0, 2, (struct Lie){.n_tensors = n + 1}),
-                 part_fd(file, 1, 2, (struct Lie){.n_tensors = n + 1, .twice = true})};
+    int fds[] = {split_model_fd(file, 0, 2, (struct SplitLie){.n_tensors = n + 1}),
+                 split_model_fd(file, 1, 2, (struct SplitLie){.n_tensors = n + 1, .twice = true})};
     char words[160];
     snprintf(words, sizeof words, "the tensor '%s' appears twice", gguf_tensor_at(file, 0)->name);
     check_refused(fds, 2, -EBADMSG, words);

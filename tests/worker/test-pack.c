@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../engine/split-model.h"
 #include "../engine/tiny-model.h"
 #include "dbus/names.h"
 #include "engine/quant.h"
@@ -175,6 +176,112 @@ static void packed_and_served(void) {
     worker_clear(&worker);
 }
 
+static void copy_to(int fd, const char *path) {
+    off_t size = lseek(fd, 0, SEEK_END);
+    g_autofree char *bytes = g_malloc((gsize)size);
+    CHECK_INT(pread(fd, bytes, (size_t)size, 0), size);
+    CHECK(g_file_set_contents(path, bytes, size, NULL));
+    close(fd);
+}
+
+/* Cuts model.gguf into three. */
+static void split(const struct WorkerProcess *worker) {
+    struct Gguf *file = NULL;
+    int fd = open(worker->model, O_RDONLY | O_CLOEXEC);
+    REQUIRE(gguf_open(fd, &file, NULL) == 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        g_autofree char *path =
+            g_strdup_printf("%s/model-%05u-of-00003.gguf", worker->directory, i + 1);
+        copy_to(split_model_fd(file, i, 3, (struct SplitLie){0}), path);
+    }
+    gguf_free(file);
+    close(fd);
+    g_unlink(worker->model);
+}
+
+static int pack_path(const struct WorkerProcess *worker, const char *path, struct Events *events) {
+    int fd, status;
+    const char *const arguments[] = {"--pack",   "--model",         path,
+                                     "--output", worker->directory, NULL};
+    events_open(events, 0, &fd);
+    pid_t pid = worker_run_program(arguments, fd);
+    close(fd);
+    while (events_next(events)) {
+    }
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static guint64 manifest_number(const struct WorkerProcess *worker, const char *name) {
+    g_autofree char *path = g_build_filename(worker->directory, "manifest.json", NULL);
+    g_autoptr(JsonParser) parser = json_parser_new();
+    if (!json_parser_load_from_file(parser, path, NULL)) return 0;
+    return (guint64)json_object_get_int_member(json_node_get_object(json_parser_get_root(parser)),
+                                               name);
+}
+
+/* All parts in the directory are one model: packed, and served with and without the packed file. */
+static void split_files(void) {
+    struct WorkerProcess worker;
+    struct Events events;
+    g_autofree char *said = NULL, *said_parts = NULL, *said_packed = NULL;
+    worker_prepare(&worker, NULL);
+    tiny_write(&worker);
+    g_autofree char *whole = serve(&worker, &said);
+    split(&worker);
+
+    g_autofree char *parts = serve(&worker, &said_parts);
+    CHECK_STR(parts, whole);
+    CHECK_INT(pack_path(&worker, worker.directory, &events), 0);
+    events_clear(&events);
+    CHECK(has_file(&worker, "packed.bin") && has_file(&worker, "manifest.json"));
+    CHECK_INT(manifest_number(&worker, "files"), 3);
+    g_autofree char *packed = serve(&worker, &said_packed);
+    CHECK_STR(packed, whole);
+    CHECK(!strstr(said_packed, "Not using"));
+
+    /* any part stands for all of them, and one that is not there is named */
+    g_autofree char *second = g_build_filename(worker.directory, "model-00002-of-00003.gguf", NULL);
+    CHECK_INT(pack_path(&worker, second, &events), 0);
+    events_clear(&events);
+    g_unlink(second);
+    CHECK_INT(pack_path(&worker, worker.directory, &events), 1);
+    CHECK_STR(events_error_name(&events), ERROR_BAD_MODEL);
+    CHECK(strstr(events_error_message(&events), "part 2 of 3 is missing"));
+    events_clear(&events);
+    worker_clear(&worker);
+}
+
+/* Without its GGUF file a damaged packed one is refused, in words that say what to do. */
+static void damaged_alone(void) {
+    struct WorkerProcess worker;
+    struct Events events;
+    worker_prepare(&worker, NULL);
+    tiny_write(&worker);
+    CHECK_INT(pack(&worker, &events), 0);
+    events_clear(&events);
+    g_autofree char *path = g_build_filename(worker.directory, "packed.bin", NULL);
+    GStatBuf status;
+    char byte;
+    g_stat(path, &status);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    CHECK_INT(pread(fd, &byte, 1, status.st_size - 1), 1);
+    byte ^= 1;
+    CHECK_INT(pwrite(fd, &byte, 1, status.st_size - 1), 1);
+    close(fd);
+
+    g_autofree char *said = NULL;
+    g_autofree char *text = serve(&worker, &said); /* with the GGUF file beside it */
+    CHECK(*text && strstr(said, "damaged"));
+    g_unlink(worker.model);
+    const char *const arguments[] = {"--model", worker.directory, NULL};
+    worker_start(&worker, arguments);
+    CHECK(worker_wait(&worker) > 0);
+    g_autofree char *refused = worker_stderr(&worker);
+    CHECK(strstr(refused, "install the model again"));
+    worker_clear(&worker);
+}
+
 /* What was made smaller is told, and runs. */
 static void requantised(void) {
     static const struct {
@@ -271,7 +378,7 @@ static void bad_files(void) {
     }
     g_unlink(worker.model);
     CHECK_INT(g_mkdir(worker.model, 0700), 0);
-    check_bad(&worker, ERROR_BAD_MODEL, "not a regular file");
+    check_bad(&worker, ERROR_FAILED, "model.gguf/model.gguf: No such file");
     g_rmdir(worker.model);
     CHECK_INT(mkfifo(worker.model, 0600), 0);
     check_bad(&worker, ERROR_BAD_MODEL, "not a regular file");
@@ -326,7 +433,8 @@ static void terminated(void) {
 int main(void) {
     signal(SIGPIPE, SIG_IGN);
     if (!worker_program()) return test_skip_all("RYZEN_LLM_WORKER does not name the worker");
-    return TEST_MAIN({"packed and served", packed_and_served}, {"requantised", requantised},
+    return TEST_MAIN({"packed and served", packed_and_served}, {"split files", split_files},
+                     {"damaged alone", damaged_alone}, {"requantised", requantised},
                      {"packed again", packed_again}, {"bad files", bad_files},
                      {"reader gone", reader_gone}, {"terminated", terminated});
 }

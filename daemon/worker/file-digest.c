@@ -1,0 +1,91 @@
+#include "worker/file-digest.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#define READ_SIZE (1u << 20)
+
+struct FileDigest {
+    const ModelFiles *files;
+    GThread *thread;
+    GChecksum *checksum;
+    atomic_ullong done;
+    atomic_bool leave;
+    GMutex mutex; /* of what follows */
+    GCond cond;
+    bool finished;
+    int result; /* 0 or -errno of reading */
+};
+
+static int file_read(FileDigest *self, int fd, guchar *buffer) {
+    off_t offset = 0;
+    gssize n;
+
+    while ((n = pread(fd, buffer, READ_SIZE, offset)) > 0) {
+        if (atomic_load(&self->leave)) return -ECANCELED;
+        g_checksum_update(self->checksum, buffer, n);
+        offset += n;
+        atomic_fetch_add(&self->done, (guint64)n);
+    }
+    return n < 0 ? -errno : 0;
+}
+
+static void *read_files(void *userdata) {
+    FileDigest *self = userdata;
+    g_autofree guchar *buffer = g_malloc(READ_SIZE);
+    int r = 0;
+
+    for (gsize i = 0; r == 0 && i < self->files->n; i++)
+        r = file_read(self, self->files->fds[i], buffer);
+    g_mutex_lock(&self->mutex);
+    self->result = r;
+    self->finished = true;
+    g_cond_signal(&self->cond);
+    g_mutex_unlock(&self->mutex);
+    return NULL;
+}
+
+FileDigest *file_digest_new(const ModelFiles *files) {
+    FileDigest *self = g_new0(FileDigest, 1);
+
+    self->files = files;
+    self->checksum = g_checksum_new(G_CHECKSUM_SHA256);
+    g_mutex_init(&self->mutex);
+    g_cond_init(&self->cond);
+    self->thread = g_thread_new("digest", read_files, self);
+    return self;
+}
+
+void file_digest_free(FileDigest *self) {
+    if (!self) return;
+    atomic_store(&self->leave, true);
+    g_thread_join(self->thread);
+    g_checksum_free(self->checksum);
+    g_mutex_clear(&self->mutex);
+    g_cond_clear(&self->cond);
+    g_free(self);
+}
+
+guint64 file_digest_done(const FileDigest *self) {
+    return atomic_load(&self->done);
+}
+
+bool file_digest_wait(FileDigest *self, gint64 until_usec) {
+    g_mutex_lock(&self->mutex);
+    while (!self->finished && g_cond_wait_until(&self->cond, &self->mutex, until_usec)) {
+    }
+    bool finished = self->finished;
+    g_mutex_unlock(&self->mutex);
+    return finished;
+}
+
+int file_digest_get(const FileDigest *self, const char **ret, Reason *why) {
+    if (self->result < 0)
+        return reason_set(why, -self->result, "the model cannot be read: %s",
+                          g_strerror(-self->result));
+    if (file_digest_done(self) != self->files->size)
+        return reason_set(why, EBADMSG, "the file changed while it was read");
+    *ret = g_checksum_get_string(self->checksum);
+    return 0;
+}
