@@ -2,13 +2,16 @@
  * The kernels of state-space models, in the words of the lanes-*.h that the includer included
  * before.
  *
- * A scan keeps LANES_STATES registers of state while it goes over all rows, and comes back for the
- * next ones: y collects in memory what they contribute.
+ * A scan keeps LANES_STATES registers of state while it goes over SCAN_ROWS rows, and comes back
+ * for the next ones: y collects in memory what they contribute. So few rows, as they often lie a
+ * multiple of 4096 bytes apart and then share the same few sets of the first cache.
  */
 #pragma once
 
 #include "kernels/softplus.h"
 #include "kernels/x86/vectors.h"
+
+#define SCAN_ROWS 16u
 
 ALWAYS_INLINE Lanes softplus_lanes(Lanes x, Lanes bias) {
     Lanes z = lanes_add(x, bias);
@@ -67,9 +70,10 @@ static void ssm_conv(const struct SsmConv *conv) {
 
 /* ---- Scan ---- */
 
-/* All rows of 16 channels for the n_states states from `first` on. */
+/* Rows [row, past) of 16 channels for the n_states states from `first` on. */
 ALWAYS_INLINE void scan_states(const struct SsmScan *scan, const enum SsmScanKind kind,
-                               uint32_t channel, uint32_t first, const unsigned n_states) {
+                               uint32_t channel, size_t row, size_t past, uint32_t first,
+                               const unsigned n_states) {
     const uint32_t n = scan->n_channels - channel;
     const size_t at = (size_t)channel * scan->n_state + 16 * (size_t)first;
     const Lanes d =
@@ -77,7 +81,7 @@ ALWAYS_INLINE void scan_states(const struct SsmScan *scan, const enum SsmScanKin
     Lanes h[LANES_STATES];
 
     UNROLL for (unsigned i = 0; i < n_states; i++) h[i] = lanes_load(scan->state + at + 16 * i);
-    for (size_t row = 0; row < scan->n_rows; row++) {
+    for (; row < past; row++) {
         const float *delta_row = scan->delta + row * scan->delta_stride;
         const float *b = scan->b + row * scan->bc_stride + first;
         const float *c = scan->c + row * scan->bc_stride + first;
@@ -98,13 +102,19 @@ ALWAYS_INLINE void scan_states(const struct SsmScan *scan, const enum SsmScanKin
     UNROLL for (unsigned i = 0; i < n_states; i++) lanes_store(scan->state + at + 16 * i, h[i]);
 }
 
+ALWAYS_INLINE void scan_rows(const struct SsmScan *scan, const enum SsmScanKind kind,
+                             uint32_t channel, size_t row, size_t past) {
+    uint32_t first = 0;
+    for (; scan->n_state - first >= LANES_STATES; first += LANES_STATES)
+        scan_states(scan, kind, channel, row, past, first, LANES_STATES);
+    for (; first < scan->n_state; first++) scan_states(scan, kind, channel, row, past, first, 1);
+}
+
 ALWAYS_INLINE void scan_channels(const struct SsmScan *scan, const enum SsmScanKind kind) {
-    for (uint32_t channel = 0; channel < scan->n_channels; channel += 16) {
-        uint32_t first = 0;
-        for (; scan->n_state - first >= LANES_STATES; first += LANES_STATES)
-            scan_states(scan, kind, channel, first, LANES_STATES);
-        for (; first < scan->n_state; first++) scan_states(scan, kind, channel, first, 1);
-    }
+    for (uint32_t channel = 0; channel < scan->n_channels; channel += 16)
+        for (size_t row = 0; row < scan->n_rows; row += SCAN_ROWS)
+            scan_rows(scan, kind, channel, row,
+                      scan->n_rows - row < SCAN_ROWS ? scan->n_rows : row + SCAN_ROWS);
 }
 
 static void ssm_scan_channels(const struct SsmScan *scan) {

@@ -11,7 +11,9 @@
 
 #define N_VOCAB 300
 
-static const char *const shapes[] = {"bitnet-2b4t", "mamba-2.8b", "rwkv7-2.9b", "draft-350m"};
+static const char *const shapes[] = {"bitnet-2b4t",        "mamba-2.8b",      "mamba2-2.7b",
+                                     "mamba-codestral-7b", "falcon-mamba-7b", "rwkv7-2.9b",
+                                     "draft-350m"};
 #define N_SHAPES (sizeof shapes / sizeof *shapes)
 
 static int model_fd(const char *shape, const char *weights) {

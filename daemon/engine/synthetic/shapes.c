@@ -155,9 +155,9 @@ static const struct ShapeFamily llama = {"llama", transformer_keys, untied_ends,
 static const struct ShapeFamily llama_tied = {"llama", transformer_keys, tied_ends, llama_layer};
 static const struct ShapeFamily bitnet = {"bitnet", transformer_keys, tied_ends, bitnet_layer};
 
-/* ---- mamba: F is the inner size ---- */
+/* ---- mamba and mamba2: F is the inner size ---- */
 
-enum { MAMBA_STATE = 16, MAMBA_CONV = 4 };
+enum { MAMBA_STATE = 16, MAMBA2_STATE = 128, MAMBA_CONV = 4 };
 
 static uint32_t mamba_rank(const struct Shape *shape) {
     return (shape->n_embd + 15) / 16;
@@ -188,7 +188,43 @@ static void mamba_layer(struct Lister *lister) {
     matrix(lister, "ssm_out.weight", inner, n);
 }
 
+/* With norms of delta, B and C. */
+static void falcon_mamba_keys(const struct Shape *shape, GgufWriter *writer) {
+    mamba_keys(shape, writer);
+    gguf_writer_bool(writer, "mamba.ssm.dt_b_c_rms", true);
+}
+
+static void mamba2_keys(const struct Shape *shape, GgufWriter *writer) {
+    key_u32(writer, shape, 0, "feed_forward_length");
+    key_u32(writer, shape, 0, "attention.head_count");
+    key_u32(writer, shape, MAMBA_CONV, "ssm.conv_kernel");
+    key_u32(writer, shape, shape->n_ff, "ssm.inner_size");
+    key_u32(writer, shape, MAMBA2_STATE, "ssm.state_size");
+    key_u32(writer, shape, shape->n_heads, "ssm.time_step_rank");
+    key_u32(writer, shape, shape->n_kv_heads, "ssm.group_count");
+    key_f32(writer, shape, 1e-5f, "attention.layer_norm_rms_epsilon");
+}
+
+static void mamba2_layer(struct Lister *lister) {
+    const struct Shape *shape = lister->shape;
+    const uint64_t n = shape->n_embd, inner = shape->n_ff, heads = shape->n_heads;
+    const uint64_t groups = shape->n_kv_heads, conv = inner + 2 * groups * MAMBA2_STATE;
+    norm(lister, "attn_norm.weight", n);
+    matrix(lister, "ssm_in.weight", n, inner + conv + heads);
+    floats(lister, "ssm_conv1d.weight", (const uint64_t[4]){MAMBA_CONV, conv}, 0, 0.5f);
+    vector(lister, "ssm_conv1d.bias", conv, 0, 0.1f);
+    vector(lister, "ssm_dt.bias", heads, -4, 1);
+    floats(lister, "ssm_a", (const uint64_t[4]){1, heads}, -8.5f, 7.5f);
+    floats(lister, "ssm_d", (const uint64_t[4]){1, heads}, 1, 0.1f);
+    floats(lister, "ssm_norm.weight", (const uint64_t[4]){inner / groups, groups}, 1, 0.1f);
+    matrix(lister, "ssm_out.weight", inner, n);
+}
+
 static const struct ShapeFamily mamba = {"mamba", mamba_keys, tied_ends, mamba_layer};
+static const struct ShapeFamily falcon_mamba = {"mamba", falcon_mamba_keys, untied_ends,
+                                                mamba_layer};
+static const struct ShapeFamily mamba2 = {"mamba2", mamba2_keys, tied_ends, mamba2_layer};
+static const struct ShapeFamily mamba2_untied = {"mamba2", mamba2_keys, untied_ends, mamba2_layer};
 
 /* ---- rwkv7 ---- */
 
@@ -274,6 +310,9 @@ static const struct Shape shapes[] = {
     {"bitnet-7b", &llama, "TQ2_0", 32, 4096, 11008, 32000, 32, 32, 8192, 10000},
     {"bitnet-13b", &llama, "TQ2_0", 40, 5120, 13824, 32000, 40, 40, 8192, 10000},
     {"mamba-2.8b", &mamba, "Q8_0", 64, 2560, 5120, 50280, 0, 0, 1048576, 0},
+    {"mamba2-2.7b", &mamba2, "Q8_0", 64, 2560, 5120, 50288, 80, 1, 1048576, 0},
+    {"mamba-codestral-7b", &mamba2_untied, "Q8_0", 64, 4096, 8192, 32768, 128, 8, 1048576, 0},
+    {"falcon-mamba-7b", &falcon_mamba, "Q8_0", 64, 4096, 8192, 65024, 0, 0, 1048576, 0},
     {"rwkv7-2.9b", &rwkv7, "Q8_0", 32, 2560, 10240, 65536, 0, 0, 1048576, 0},
     {"rwkv7-7.2b", &rwkv7, "F16", 32, 4096, 16384, 65536, 0, 0, 1048576, 0},
     {"draft-350m", &llama_tied, "Q8_0", 24, 1024, 2816, 32000, 16, 16, 8192, 10000},
