@@ -71,8 +71,11 @@ static int fill_matrix(struct Weights *weights, struct Weight *weight, struct We
 static int fill_one(struct Weights *weights, size_t i, const struct PackTarget *file, Reason *why) {
     struct WeightEntry *entry = &weights->entries[i];
     struct Weight *weight = &weights->weights[i];
-    struct PackTarget target = {.memory = (uint8_t *)weights->memory + entry->offset};
-    if (file) target = (struct PackTarget){.fd = file->fd, .offset = file->offset + entry->offset};
+    struct PackTarget target = {0};
+    if (file)
+        target = (struct PackTarget){.fd = file->fd, .offset = file->offset + entry->offset};
+    else
+        target.memory = (uint8_t *)weights->memory + entry->offset;
     int r = weight->vector ? fill_vector(weight, entry, &target, why)
                            : fill_matrix(weights, weight, entry, &target, why);
     /* The disk begins now, not when all is packed. */
