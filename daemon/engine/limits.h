@@ -103,8 +103,8 @@
  * 4. */
 #define SSM_MAX_STATE 65536
 #define SSM_MAX_TAPS 1024
-/* Floats of one sequence's state; Mamba-Codestral 7B has 69 millions. */
-#define SSM_MAX_FLOATS (1ULL << 30)
+/* Floats of one sequence's state; Mamba-Codestral 7B has 69 millions, RWKV-7 13B 16 millions. */
+#define RECURRENT_MAX_FLOATS (1ULL << 30)
 /* Two requests (a matrix and its scale) for each of the tensors that a layer can have. */
 #define MODEL_MAX_WEIGHTS (MODEL_MAX_LAYERS * 40)
 

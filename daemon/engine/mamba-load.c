@@ -76,7 +76,7 @@ static int size_layers(struct Mamba *m, Reason *why) {
                           (unsigned long long)n_conv, m->n_taps);
     if (!m->is_2 && (uint64_t)m->n_inner * m->n_state > MODEL_MAX_WIDTH)
         return reason_set(why, EFBIG, "%u channels of %u states", m->n_inner, m->n_state);
-    if (layer_floats * m->n_layers > SSM_MAX_FLOATS)
+    if (layer_floats * m->n_layers > RECURRENT_MAX_FLOATS)
         return reason_set(why, EFBIG, "a sequence's state would have %llu floats",
                           (unsigned long long)layer_floats * m->n_layers);
     m->n_conv = (uint32_t)n_conv;

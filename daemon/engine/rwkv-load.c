@@ -101,6 +101,16 @@ static int check_heads(struct Rwkv *m, Reason *why) {
     return 0;
 }
 
+static uint64_t n_floats(const struct Rwkv *m) {
+    return (uint64_t)m->n_layers * m->sizes[RWKV_C] * (2 + m->head_size);
+}
+
+static int check_state(const struct Rwkv *m, Reason *why) {
+    if (n_floats(m) <= RECURRENT_MAX_FLOATS) return 0;
+    return reason_set(why, EFBIG, "a sequence's state would have %llu floats",
+                      (unsigned long long)n_floats(m));
+}
+
 static int read_epsilon(const struct ModelFile *file, struct Rwkv *m, Reason *why) {
     const char *key = "attention.layer_norm_epsilon";
     int r = model_require(file, model_f32(file, key, &m->norm_epsilon, why), key, why);
@@ -123,6 +133,7 @@ static int read_hyper_parameters(const struct ModelFile *file, struct Rwkv *m, R
         if (strcmp(versions[i]->architecture, file->architecture) == 0) m->version = versions[i];
     int r = read_numbers(file, m, why);
     if (r == 0) r = check_heads(m, why);
+    if (r == 0) r = check_state(m, why);
     if (r == 0) r = check_token_shifts(file, why);
     if (r == 0) r = read_epsilon(file, m, why);
     if (r == 0) r = read_widths(file, m, why);
@@ -284,18 +295,12 @@ static int load_tensors(struct Rwkv *m, struct Weights *weights, Reason *why) {
 
 /* ---- As rows of the family ---- */
 
-static int init_pool(struct Rwkv *m, Reason *why) {
-    uint64_t n = (uint64_t)m->n_layers * m->sizes[RWKV_C] * (2 + m->head_size);
-    int r = recurrent_pool_init(&m->pool, n);
-    return r < 0 ? reason_set(why, -r, "a state of %llu floats", (unsigned long long)n) : 0;
-}
-
 int rwkv_open(const struct ModelFile *file, struct ModelShape *ret_shape, void **ret, Reason *why) {
     struct Rwkv *m = calloc(1, sizeof *m);
     if (!m) return -ENOMEM;
     int r = read_hyper_parameters(file, m, why);
     if (r == 0) r = load_tensors(m, file->weights, why);
-    if (r == 0) r = init_pool(m, why);
+    if (r == 0) r = recurrent_pool_init(&m->pool, n_floats(m));
     if (r < 0) {
         rwkv_close(m);
         return r;

@@ -288,6 +288,17 @@ static void refuses_other_sizes(void) {
     check_value(tiny_rwkv7, "token_shift_count", 1, "token shift");
 }
 
+/* Many layers of one large head, all within their limits. */
+static void refuses_large_state(void) {
+    struct TinyRwkv shape = tiny_rwkv7;
+    shape.n_layers = 1;
+    shape.n_heads = 1;
+    shape.head_size = 1032;
+    shape.key = "block_count";
+    shape.value = 1024;
+    check_refused(&shape, "a sequence's state");
+}
+
 /* Models of other kinds that have such names, and tensors. */
 static void refuses_relatives(void) {
     struct TinyRwkv shape = tiny_rwkv7;
@@ -300,9 +311,11 @@ static void refuses_relatives(void) {
 }
 
 int main(void) {
-    return TEST_MAIN(
-        {"a small RWKV-6", fixture_6}, {"a small RWKV-7", fixture_7},
-        {"files that say the same in other ways", other_ways}, {"layer 0's value residual", dummy},
-        {"files that lack something", refuses_what_lacks},
-        {"sizes that do not fit", refuses_other_sizes}, {"relatives of RWKV", refuses_relatives});
+    return TEST_MAIN({"a small RWKV-6", fixture_6}, {"a small RWKV-7", fixture_7},
+                     {"files that say the same in other ways", other_ways},
+                     {"layer 0's value residual", dummy},
+                     {"files that lack something", refuses_what_lacks},
+                     {"sizes that do not fit", refuses_other_sizes},
+                     {"a state that is too large", refuses_large_state},
+                     {"relatives of RWKV", refuses_relatives});
 }

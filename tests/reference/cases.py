@@ -156,6 +156,8 @@ CASES = [
          EXACT, "BF16", seed=4),
     Case("rwkv6 in Q8_0", rwkv, {"architecture": "rwkv6", "heads": 4, "head_size": 32, "n_ff": 160, "ranks": (32, 7)},
          ROUNDED, "Q8_0", {"time_mix_w": "F32", "time_mix_first": "F32", "decay": "F16"}, seed=5),
+    Case("rwkv6, Q8_0 in slices", rwkv, {"architecture": "rwkv6", "heads": 5, "head_size": 8, "ranks": (32, 32)},
+         ROUNDED, "Q8_0", {"time_mix_first": "F32"}, seed=12),
     Case("rwkv7", rwkv, {}, EXACT, seed=6),
     Case("rwkv7, r_k by head", rwkv, {"flat": False, "heads": 5, "head_size": 24, "with_ranks": False, "n_ff": 61}, EXACT,
          seed=7),

@@ -67,15 +67,16 @@ class Model:
         """None where the model has no such tensor."""
         return self.weights.get(name)
 
-    def multiply(self, name, x, ternary=False):
-        """x W^T + b for rows x. `ternary`: the model computes with 8-bit inputs here, whatever W is stored as."""
-        weight = name + ".weight"
-        bias = self.weights.get(name + ".bias")
+    def rounded(self, weight, x, ternary=False):
+        """x as it meets a matrix. `ternary`: the model computes with 8-bit inputs here, whatever it is stored as."""
         if ternary or is_ternary(self.types.get(weight), self.weights[weight]):
-            x = quantise_token(x)
-        elif self.types.get(weight) in ("Q8_0", "Q4_0"):
-            x = quantise_blocks(x)
-        y = x @ self.weights[weight].T
+            return quantise_token(x)
+        return quantise_blocks(x) if self.types.get(weight) in ("Q8_0", "Q4_0") else x
+
+    def multiply(self, name, x, ternary=False):
+        """x W^T + b for rows x."""
+        bias = self.weights.get(name + ".bias")
+        y = self.rounded(name + ".weight", x, ternary) @ self.weights[name + ".weight"].T
         return y if bias is None else y + bias
 
 

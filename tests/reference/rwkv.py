@@ -130,6 +130,7 @@ def time_mix_6(layer, x):
     h = layer.norm("attn_norm", x)
     sx = layer.shifted(h, "time_shift")
     m = np.tanh(layer.times("time_mix_w1", h + sx * layer["time_mix_lerp_x"].ravel())).reshape(5, -1)
+    m = layer.model.rounded(layer.block + "time_mix_w2.weight", m)
     mixed = {name: h + sx * (layer.lerps[name] + layer["time_mix_w2"][c] @ m[c])
              for c, name in enumerate(LERPS["rwkv6"])}
     r, k, v = (layer.heads(layer.times("time_mix_" + name, mixed[name[0]])) for name in ("receptance", "key", "value"))
