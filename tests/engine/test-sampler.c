@@ -16,7 +16,8 @@ static Sampler *make(struct SamplerOptions options, uint32_t n_vocab) {
 
 /* Everything off but temperature 1. */
 static struct SamplerOptions plain(void) {
-    return (struct SamplerOptions){.temperature = 1, .top_p = 1, .repeat_penalty = 1};
+    return (struct SamplerOptions){
+        .temperature = 1, .top_p = 1, .repeat_penalty = 1, .typical_p = 1, .dry_base = 1};
 }
 
 static struct SamplerOptions greedy(void) {

@@ -1,25 +1,16 @@
 #include "engine/sampling/sampler.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/limits.h"
-
-struct Candidate {
-    float logit;
-    Token token;
-};
-
-struct Sampler {
-    struct SamplerOptions options;
-    uint32_t n_vocab;
-    uint64_t n_draws;
-    struct Candidate *candidates; /* [n_vocab] */
-    uint32_t *counts;             /* [n_vocab]: of each token in the window */
-    Token *window;                /* ring of repeat_last_n */
-    uint64_t n_accepted;
-};
+#include "engine/sampling/best.h"
+#include "engine/sampling/real.h"
+#include "engine/sampling/sampler-private.h"
+#include "engine/sampling/uniform.h"
 
 const struct SamplerOptions SAMPLER_DEFAULTS = {
     .temperature = 0.8f,
@@ -28,7 +19,107 @@ const struct SamplerOptions SAMPLER_DEFAULTS = {
     .min_p = 0.05f,
     .repeat_penalty = 1,
     .repeat_last_n = 64,
+    .typical_p = 1,
+    .top_n_sigma = -1,
+    .xtc_threshold = 0.1f,
+    .dry_base = 1.75f,
+    .dry_allowed_length = 2,
+    .dry_penalty_last_n = 64,
+    .dynatemp_exponent = 1,
+    .mirostat_tau = 5,
+    .mirostat_eta = 0.1f,
 };
+
+/* ---- The table ---- */
+
+struct SamplerRow {
+    const char *name;
+    bool (*enabled)(const struct SamplerOptions *options);
+    void (*apply)(Sampler *sampler, struct Candidates *candidates);
+    bool filters; /* gives way to mirostat, and to greedy */
+};
+
+static bool penalties_enabled(const struct SamplerOptions *options) {
+    return options->repeat_last_n > 0 &&
+           (options->repeat_penalty != 1 || options->presence_penalty != 0 ||
+            options->frequency_penalty != 0);
+}
+
+static bool dry_enabled(const struct SamplerOptions *options) {
+    return options->dry_multiplier != 0 && options->dry_penalty_last_n > 0;
+}
+
+static bool top_n_sigma_enabled(const struct SamplerOptions *options) {
+    return options->top_n_sigma > 0;
+}
+
+static bool top_k_enabled(const struct SamplerOptions *options) {
+    return options->top_k > 0;
+}
+
+static bool typical_enabled(const struct SamplerOptions *options) {
+    return options->typical_p < 1;
+}
+
+static bool top_p_enabled(const struct SamplerOptions *options) {
+    return options->top_p < 1;
+}
+
+static bool min_p_enabled(const struct SamplerOptions *options) {
+    return options->min_p > 0;
+}
+
+static bool xtc_enabled(const struct SamplerOptions *options) {
+    return options->xtc_probability > 0 && options->xtc_threshold <= 0.5f;
+}
+
+static bool is_greedy(const struct SamplerOptions *options) {
+    return options->temperature == 0 && options->dynatemp_range == 0;
+}
+
+static bool temperature_enabled(const struct SamplerOptions *options) {
+    return !is_greedy(options) && (options->temperature != 1 || options->dynatemp_range > 0);
+}
+
+static void repetition_apply(Sampler *sampler, struct Candidates *candidates) {
+    dry_apply(&sampler->dry, &sampler->history, candidates);
+}
+
+static const struct SamplerRow ROWS[] = {
+    {"penalties", penalties_enabled, penalties_apply, false},
+    {"dry", dry_enabled, repetition_apply, false},
+    {"top_n_sigma", top_n_sigma_enabled, top_n_sigma_apply, true},
+    {"top_k", top_k_enabled, top_k_apply, true},
+    {"typ_p", typical_enabled, typical_apply, true},
+    {"top_p", top_p_enabled, top_p_apply, true},
+    {"min_p", min_p_enabled, min_p_apply, true},
+    {"xtc", xtc_enabled, xtc_apply, true},
+    {"temperature", temperature_enabled, temperature_apply, false},
+};
+#define N_ROWS (sizeof ROWS / sizeof ROWS[0])
+
+static void chain_add(Sampler *sampler, const struct SamplerRow *row) {
+    bool replaced = row->filters && (sampler->options.mirostat || is_greedy(&sampler->options));
+    if (!replaced && row->enabled(&sampler->options)) sampler->chain[sampler->n_chain++] = row;
+}
+
+static int chain_find(Sampler *sampler, const char *name, Reason *why) {
+    for (size_t i = 0; i < N_ROWS; i++) {
+        if (strcmp(ROWS[i].name, name) != 0) continue;
+        if (sampler->n_chain == SAMPLER_MAX_CHAIN)
+            return reason_set(why, EINVAL, "samplers has more than %d names", SAMPLER_MAX_CHAIN);
+        chain_add(sampler, &ROWS[i]);
+        return 0;
+    }
+    return reason_set(why, EINVAL, "there is no sampler \"%s\"", name);
+}
+
+static int chain_make(Sampler *sampler, const char *const *names, Reason *why) {
+    int r = 0;
+    for (size_t i = 0; !names && i < N_ROWS; i++) chain_add(sampler, &ROWS[i]);
+    for (; r == 0 && names && *names; names++) r = chain_find(sampler, *names, why);
+    return r;
+}
 
 /* ---- Creation ---- */
 
@@ -49,32 +140,88 @@ static int check_options(const struct SamplerOptions *options, Reason *why) {
         {"repeat_penalty", options->repeat_penalty, 0.01f, 100},
         {"presence_penalty", options->presence_penalty, -100, 100},
         {"frequency_penalty", options->frequency_penalty, -100, 100},
+        {"repeat_last_n", (float)options->repeat_last_n, 0, SAMPLER_MAX_WINDOW},
+        {"typical_p", options->typical_p, 0, 1},
+        {"top_n_sigma", options->top_n_sigma, -1, 100},
+        {"xtc_probability", options->xtc_probability, 0, 1},
+        {"xtc_threshold", options->xtc_threshold, 0, 1},
+        {"dry_multiplier", options->dry_multiplier, 0, 100},
+        {"dry_base", options->dry_base, 1, 100},
+        {"dry_penalty_last_n", (float)options->dry_penalty_last_n, 0, SAMPLER_MAX_WINDOW},
+        {"dynatemp_range", options->dynatemp_range, 0, 100},
+        {"dynatemp_exponent", options->dynatemp_exponent, 0, 100},
+        {"mirostat", (float)options->mirostat, 0, 2},
+        {"mirostat_tau", options->mirostat_tau, 0, 100},
+        {"mirostat_eta", options->mirostat_eta, 0, 1},
     };
     for (size_t i = 0; i < sizeof RANGES / sizeof RANGES[0]; i++) {
         int r = check_range(RANGES[i].name, RANGES[i].value, RANGES[i].least, RANGES[i].most, why);
         if (r < 0) return r;
     }
-    if (options->repeat_last_n > SAMPLER_MAX_WINDOW)
-        return reason_set(why, EINVAL, "repeat_last_n must be at most %u", SAMPLER_MAX_WINDOW);
     return 0;
+}
+
+static int check_biases(const struct SamplerOptions *options, uint32_t n_vocab, Reason *why) {
+    for (size_t i = 0; i < options->n_biases; i++) {
+        const struct LogitBias *bias = &options->biases[i];
+        if (bias->token < 0 || (uint32_t)bias->token >= n_vocab)
+            return reason_set(why, EINVAL, "logit_bias names token %d; the model has 0 to %u",
+                              bias->token, n_vocab - 1);
+        if (!(bias->bias <= 1000 && bias->bias >= -1000) && bias->bias != -INFINITY)
+            return reason_set(why, EINVAL, "the logit_bias of token %d is out of range",
+                              bias->token);
+    }
+    return 0;
+}
+
+static int biases_copy(Sampler *sampler, const struct SamplerOptions *options) {
+    if (options->n_biases == 0) return 0;
+    sampler->n_biases = options->n_biases;
+    sampler->biases = calloc(options->n_biases, sizeof *sampler->biases);
+    sampler->biased = calloc(sampler->n_vocab, sizeof *sampler->biased);
+    if (!sampler->biases || !sampler->biased) return -ENOMEM;
+    memcpy(sampler->biases, options->biases, options->n_biases * sizeof *sampler->biases);
+    return 0;
+}
+
+/* What the samplers of the chain need; nothing for those that are off. */
+static int memory_allocate(Sampler *sampler) {
+    const struct SamplerOptions *options = &sampler->options;
+    uint32_t n_penalties = penalties_enabled(options) ? options->repeat_last_n : 0;
+    uint32_t n_dry = dry_enabled(options) ? options->dry_penalty_last_n : 0;
+    sampler->candidates = calloc(sampler->n_vocab, sizeof *sampler->candidates);
+    if (!sampler->candidates) return -ENOMEM;
+    if (n_penalties) sampler->counts = calloc(sampler->n_vocab, sizeof *sampler->counts);
+    if (n_penalties && !sampler->counts) return -ENOMEM;
+    sampler->dry = (struct Dry){
+        .multiplier = options->dry_multiplier,
+        .base = options->dry_base,
+        .allowed_length = options->dry_allowed_length,
+        .last_n = n_dry,
+    };
+    int r = n_dry ? dry_init(&sampler->dry, sampler->n_vocab) : 0;
+    return r < 0 ? r : history_init(&sampler->history, n_penalties > n_dry ? n_penalties : n_dry);
 }
 
 int sampler_new(const struct SamplerOptions *options, uint32_t n_vocab, Sampler **ret,
                 Reason *why) {
-    int r = check_options(options, why);
-    if (r < 0) return r;
     if (n_vocab == 0) return reason_set(why, EINVAL, "the vocabulary is empty");
+    int r = check_options(options, why);
+    if (r == 0) r = check_biases(options, n_vocab, why);
+    if (r < 0) return r;
     Sampler *sampler = calloc(1, sizeof *sampler);
     if (!sampler) return reason_set(why, ENOMEM, "out of memory");
     sampler->options = *options;
     sampler->n_vocab = n_vocab;
-    sampler->candidates = calloc(n_vocab, sizeof *sampler->candidates);
-    sampler->counts = calloc(n_vocab, sizeof *sampler->counts);
-    sampler->window = calloc((size_t)options->repeat_last_n + 1, sizeof *sampler->window);
-    if (!sampler->candidates || !sampler->counts || !sampler->window) {
+    sampler->mirostat_mu = 2 * (double)options->mirostat_tau;
+    r = chain_make(sampler, options->samplers, why);
+    if (r == 0 && (memory_allocate(sampler) < 0 || biases_copy(sampler, options) < 0))
+        r = reason_set(why, ENOMEM, "out of memory");
+    if (r < 0) {
         sampler_free(sampler);
-        return reason_set(why, ENOMEM, "out of memory");
+        return r;
     }
+    sampler->dry.breakers = options->dry_breakers; /* taken last: not if it failed */
     *ret = sampler;
     return 0;
 }
@@ -82,201 +229,112 @@ int sampler_new(const struct SamplerOptions *options, uint32_t n_vocab, Sampler 
 Sampler *sampler_free(Sampler *sampler) {
     if (!sampler) return NULL;
     free(sampler->candidates);
+    free(sampler->biased);
+    free(sampler->biases);
     free(sampler->counts);
-    free(sampler->window);
+    history_done(&sampler->history);
+    dry_done(&sampler->dry);
     free(sampler);
     return NULL;
 }
 
-/* ---- Penalties ---- */
+uint32_t sampler_window(const Sampler *sampler) {
+    return sampler->history.n_max;
+}
 
 void sampler_accept(Sampler *sampler, Token token) {
-    uint32_t n = sampler->options.repeat_last_n;
-    if (n == 0 || token < 0 || (uint32_t)token >= sampler->n_vocab) return;
-    Token *place = &sampler->window[sampler->n_accepted % n];
-    if (sampler->n_accepted >= n) sampler->counts[*place]--;
-    *place = token;
-    sampler->counts[token]++;
-    sampler->n_accepted++;
+    if (token < 0 || (uint32_t)token >= sampler->n_vocab) return;
+    penalties_accept(sampler, token);
+    history_push(&sampler->history, token);
 }
 
-static float penalise(const struct SamplerOptions *options, float logit, uint32_t count) {
-    if (count == 0) return logit;
-    logit = logit > 0 ? logit / options->repeat_penalty : logit * options->repeat_penalty;
-    return logit - options->presence_penalty - options->frequency_penalty * (float)count;
+/* ---- Candidates ---- */
+
+static const float *logits_bias(Sampler *sampler, const float *logits) {
+    if (!sampler->n_biases) return logits;
+    memcpy(sampler->biased, logits, sampler->n_vocab * sizeof *logits);
+    for (size_t i = 0; i < sampler->n_biases; i++)
+        sampler->biased[sampler->biases[i].token] += sampler->biases[i].bias;
+    return sampler->biased;
 }
 
-static bool is_allowed(const uint64_t *allowed, uint32_t token) {
-    return !allowed || allowed[token / 64] >> token % 64 & 1;
-}
-
-static Token first_allowed(const uint64_t *allowed, uint32_t n_vocab) {
-    for (uint32_t i = 0; i < n_vocab; i++)
-        if (is_allowed(allowed, i)) return (Token)i;
-    return 0;
-}
-
-/* The finite logits of allowed tokens after penalties, in the order of tokens. */
-static uint32_t collect(Sampler *sampler, const float *logits, const uint64_t *allowed) {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < sampler->n_vocab; i++) {
-        if (!is_allowed(allowed, i)) continue;
-        float logit = penalise(&sampler->options, logits[i], sampler->counts[i]);
-        if (isfinite(logit)) sampler->candidates[n++] = (struct Candidate){logit, (Token)i};
+/* The finite logits of allowed tokens, in the order of tokens. */
+static uint32_t collect(const Sampler *sampler, const float *logits, const uint64_t *allowed) {
+    struct Candidate *candidates = sampler->candidates;
+    uint32_t n = 0, n_vocab = sampler->n_vocab;
+    for (uint32_t start = 0; start < n_vocab; start += 64) {
+        uint64_t bits = allowed ? allowed[start / 64] : UINT64_MAX;
+        uint32_t end = n_vocab - start < 64 ? n_vocab : start + 64;
+        for (uint32_t i = start; bits && i < end; i++, bits >>= 1) {
+            candidates[n] = (struct Candidate){logits[i], (Token)i};
+            n += (uint32_t)(bits & 1) & (fabsf(logits[i]) <= FLT_MAX);
+        }
     }
     return n;
 }
 
-static Token best(const struct Candidate *candidates, uint32_t n) {
-    uint32_t top = 0;
-    for (uint32_t i = 1; i < n; i++)
-        if (candidates[i].logit > candidates[top].logit) top = i;
-    return candidates[top].token;
-}
-
-/* ---- Order: a heap that gives up its best candidates to its end, as far as they are needed ----
- */
-
-struct Ranking {
-    struct Candidate *candidates;
-    uint32_t n;      /* in all */
-    uint32_t n_heap; /* the rest, behind it, is ranked: the best last */
-};
-
-static bool is_better(struct Candidate a, struct Candidate b) {
-    return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
-}
-
-static void sift_down(struct Ranking *ranking, uint32_t i) {
-    struct Candidate *heap = ranking->candidates, moved = heap[i];
-    uint32_t n = ranking->n_heap;
-    for (uint32_t child = 2 * i + 1; child < n; child = 2 * i + 1) {
-        if (child + 1 < n && is_better(heap[child + 1], heap[child])) child++;
-        if (!is_better(heap[child], moved)) break;
-        heap[i] = heap[child];
-        i = child;
-    }
-    heap[i] = moved;
-}
-
-static void rank_begin(struct Ranking *ranking) {
-    ranking->n_heap = ranking->n;
-    for (uint32_t i = ranking->n / 2; i-- > 0;) sift_down(ranking, i);
-}
-
-/* The i-th best. */
-static struct Candidate ranked(struct Ranking *ranking, uint32_t i) {
-    while (ranking->n - ranking->n_heap <= i) {
-        struct Candidate *heap = ranking->candidates, top = heap[0];
-        heap[0] = heap[--ranking->n_heap];
-        heap[ranking->n_heap] = top;
-        sift_down(ranking, 0);
-    }
-    return ranking->candidates[ranking->n - 1 - i];
-}
-
-/* ---- Probabilities ---- */
-
-/* e^x for x <= 0, by plain arithmetic: the C library's exp() may round differently elsewhere. */
-static double exponential(double x) {
-    static const double ln2 = 0x1.62e42fefa39efp-1;
-    static const double ln2_high = 0x1.62e42fefa38p-1, ln2_low = 0x1.ef35793c7673p-45;
-    static const double INVERSE_FACTORIALS[] = {
-        1.0 / 6227020800,
-        1.0 / 479001600,
-        1.0 / 39916800,
-        1.0 / 3628800,
-        1.0 / 362880,
-        1.0 / 40320,
-        1.0 / 5040,
-        1.0 / 720,
-        1.0 / 120,
-        1.0 / 24,
-        1.0 / 6,
-        1.0 / 2,
-        1,
-        1,
-    };
-    if (!(x > -700)) return 0;
-    double k = floor(x / ln2 + 0.5);
-    double r = x - k * ln2_high - k * ln2_low, sum = 0; /* |r| < 0.35 */
-    for (unsigned i = 0; i < sizeof INVERSE_FACTORIALS / sizeof *INVERSE_FACTORIALS; i++)
-        sum = sum * r + INVERSE_FACTORIALS[i];
-    return ldexp(sum, (int)k);
-}
-
-static double weight(struct Candidate candidate, float top, float temperature) {
-    return exponential(((double)candidate.logit - (double)top) / (double)temperature);
-}
-
-/* Of the `n` best; when these are all, without ranking them. */
-static double total_weight(struct Ranking *ranking, uint32_t n, float temperature) {
-    float top = ranked(ranking, 0).logit;
-    double total = 0;
-    for (uint32_t i = 0; i < n; i++)
-        total +=
-            weight(n == ranking->n ? ranking->candidates[i] : ranked(ranking, i), top, temperature);
-    return total;
-}
-
-/* How many of the `n` best hold `top_p` of their probability. */
-static uint32_t cut_top_p(struct Ranking *ranking, uint32_t n, float top_p) {
-    float top = ranked(ranking, 0).logit;
-    double total = total_weight(ranking, n, 1), sum = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        sum += weight(ranked(ranking, i), top, 1);
-        if (sum >= (double)top_p * total) return i + 1;
-    }
-    return n;
-}
-
-/* How many of the `n` best have at least `min_p` of the best one's probability. */
-static uint32_t cut_min_p(struct Ranking *ranking, uint32_t n, float min_p) {
-    float top = ranked(ranking, 0).logit;
-    for (uint32_t i = 1; i < n; i++)
-        if (weight(ranked(ranking, i), top, 1) < (double)min_p) return i;
-    return n;
+static struct Candidates chain_run(Sampler *sampler, const float *logits, const uint64_t *allowed) {
+    struct Candidates candidates = {.data = sampler->candidates};
+    candidates.n = collect(sampler, logits_bias(sampler, logits), allowed);
+    if (candidates.n == 0) return candidates;
+    for (size_t i = 0; i < sampler->n_chain; i++) sampler->chain[i]->apply(sampler, &candidates);
+    if (is_greedy(&sampler->options))
+        candidates_keep_best(&candidates, 1);
+    else if (sampler->options.mirostat)
+        mirostat_apply(sampler, &candidates);
+    return candidates;
 }
 
 /* ---- Drawing ---- */
 
-/* The n-th number of a seed's stream, in [0, 1): two rounds of splitmix64's finaliser. */
-static uint64_t scramble(uint64_t x) {
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-    x = (x ^ x >> 27) * 0x94d049bb133111eb;
-    return x ^ x >> 31;
-}
-
-static double uniform(uint64_t seed, uint64_t n) {
-    uint64_t bits = scramble(scramble(seed + 0x9e3779b97f4a7c15) + (n + 1) * 0xd1b54a32d192ed03);
-    return (double)(bits >> 11) * 0x1p-53;
-}
-
-static Token draw(struct Ranking *ranking, uint32_t n, float temperature, double random) {
-    float top = ranked(ranking, 0).logit;
-    double total = total_weight(ranking, n, temperature), sum = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        sum += weight(ranked(ranking, i), top, temperature);
-        if (sum > random * total) return ranked(ranking, i).token;
+static Token draw(Sampler *sampler, struct Candidates *candidates, double random) {
+    double top = (double)candidates_top(candidates), total = candidates_total(candidates);
+    double sum = 0, weight = 0;
+    uint32_t i = 0;
+    for (; i < candidates->n; i++) {
+        weight = real_exp((double)candidates_ranked(candidates, i).logit - top);
+        sum += weight;
+        if (sum > random * total) break;
     }
-    return ranked(ranking, n - 1).token;
+    if (i == candidates->n) i--; /* rounding has eaten the end */
+    if (sampler->options.mirostat) mirostat_learn(sampler, weight / total);
+    return candidates_ranked(candidates, i).token;
+}
+
+static Token first_allowed(const uint64_t *allowed, uint32_t n_vocab) {
+    for (uint32_t i = 0; allowed && i < n_vocab; i++)
+        if (allowed[i / 64] >> i % 64 & 1) return (Token)i;
+    return 0;
 }
 
 Token sampler_sample(Sampler *sampler, const float *logits, const uint64_t *allowed) {
-    const struct SamplerOptions *options = &sampler->options;
-    struct Ranking ranking = {.candidates = sampler->candidates};
-    ranking.n = collect(sampler, logits, allowed);
-    bool greedy = options->temperature == 0;
-    double random = greedy ? 0 : uniform(options->seed, sampler->n_draws++);
-    if (ranking.n == 0) return first_allowed(allowed, sampler->n_vocab);
-    if (greedy) return best(ranking.candidates, ranking.n);
+    bool greedy = is_greedy(&sampler->options);
+    if (greedy && sampler->n_chain == 0) {
+        Token best = best_token(logits_bias(sampler, logits), sampler->n_vocab, allowed);
+        return best >= 0 ? best : first_allowed(allowed, sampler->n_vocab);
+    }
+    struct Candidates candidates = chain_run(sampler, logits, allowed);
+    double random = sampler_next_uniform(sampler);
+    sampler->n_draws += !greedy;
+    if (candidates.n == 0) return first_allowed(allowed, sampler->n_vocab);
+    return greedy ? candidates.data->token : draw(sampler, &candidates, random);
+}
 
-    uint32_t n = ranking.n;
-    rank_begin(&ranking);
-    if (options->top_k > 0 && options->top_k < n) n = options->top_k;
-    if (options->top_p < 1) n = cut_top_p(&ranking, n, options->top_p);
-    if (options->min_p > 0) n = cut_min_p(&ranking, n, options->min_p);
-    return draw(&ranking, n, options->temperature, random);
+double sampler_next_uniform(const Sampler *sampler) {
+    return uniform(sampler->options.seed, UNIFORM_DRAW, sampler->n_draws);
+}
+
+uint32_t sampler_distribution(Sampler *sampler, const float *logits, const uint64_t *allowed,
+                              struct TokenProbability *ret) {
+    struct Candidates candidates = chain_run(sampler, logits, allowed);
+    if (candidates.n == 0) return 0;
+    double top = (double)candidates_top(&candidates), total = candidates_total(&candidates);
+    for (uint32_t i = 0; i < candidates.n; i++) {
+        struct Candidate candidate = candidates_ranked(&candidates, i);
+        ret[i].token = candidate.token;
+        ret[i].probability = real_exp((double)candidate.logit - top) / total;
+    }
+    return candidates.n;
 }
 
 void sampler_follow(Sampler *sampler, const Sampler *other) {
