@@ -10,6 +10,15 @@
 #define TOOLS_LENGTH_MAX (1 << 20)
 #define KWARGS_LENGTH_MAX (64 << 10)
 
+/* More breakers would make sampling slow, longer ones are no breakers. */
+#define BREAKERS_MAX 32
+#define BREAKER_LENGTH_MAX 40
+/* Tokens that have a bias: what clients ban, and not a vocabulary. */
+#define BIASES_MAX 1024
+
+static const char *const sampler_words[] = {"penalties",   "dry",   "top_n_sigma", "top_k",
+                                            "typ_p",       "top_p", "min_p",       "xtc",
+                                            "temperature", NULL};
 static const char *const draft_words[] = {"auto", "off", "lookup", "model", NULL};
 
 const struct OptionRow option_rows[N_OPTION_ROWS] = {
@@ -31,6 +40,25 @@ const struct OptionRow option_rows[N_OPTION_ROWS] = {
     {"tools", 's', FIELD(tools), 1, TOOLS_LENGTH_MAX},
     {"chat_template_kwargs", 's', FIELD(chat_template_kwargs), 1, KWARGS_LENGTH_MAX},
     {"draft", 's', FIELD(draft), 1, 16, .words = draft_words},
+    {"typical_p", 'd', FIELD(typical_p), 0, 1},
+    {"top_n_sigma", 'd', FIELD(top_n_sigma), -1, 100},
+    {"min_keep", 'u', FIELD(min_keep), 0, 1 << 20},
+    {"xtc_probability", 'd', FIELD(xtc_probability), 0, 1},
+    {"xtc_threshold", 'd', FIELD(xtc_threshold), 0, 1},
+    {"dry_multiplier", 'd', FIELD(dry_multiplier), 0, 100},
+    {"dry_base", 'd', FIELD(dry_base), 1, 100},
+    {"dry_allowed_length", 'u', FIELD(dry_allowed_length), 0, 1 << 20},
+    {"dry_penalty_last_n", 'u', FIELD(dry_penalty_last_n), 0, 1 << 20},
+    {"dry_sequence_breakers", 'a', FIELD(dry_sequence_breakers), 1, BREAKER_LENGTH_MAX,
+     .n_max = BREAKERS_MAX},
+    {"dynatemp_range", 'd', FIELD(dynatemp_range), 0, 100},
+    {"dynatemp_exponent", 'd', FIELD(dynatemp_exponent), 0, 100},
+    {"mirostat", 'u', FIELD(mirostat), 0, 2},
+    {"mirostat_tau", 'd', FIELD(mirostat_tau), 0, 100},
+    {"mirostat_eta", 'd', FIELD(mirostat_eta), 0, 1},
+    {"samplers", 'a', FIELD(samplers), 1, 16, .n_max = 16, .words = sampler_words},
+    {"logit_bias", 'm', FIELD(logit_bias), -100, 100, .n_max = BIASES_MAX},
+    {"logprobs", 'u', FIELD(logprobs), 0, 20},
 };
 
 const struct OptionRow *option_row_find(const char *name) {

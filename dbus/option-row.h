@@ -9,15 +9,15 @@
 /* One row is one option. */
 struct OptionRow {
     const char *name;
-    char type;     /* 'u', 't', 'b', 'd', 's', or 'a': an array of strings */
+    char type; /* 'u', 't', 'b', 'd', 's'; 'a': an array of strings; 'm': of tokens and biases */
     size_t offset; /* in struct GenerateOptions */
-    /* Of the number; of the length of the string, or of each string, in bytes. */
+    /* Of the number, or of each bias; of the length of the string, or of each, in bytes. */
     double minimum, maximum;
-    unsigned n_max;           /* strings of an array */
+    unsigned n_max;           /* elements of an array */
     const char *const *words; /* the strings that there are, NULL-terminated; NULL: any */
 };
 
-#define N_OPTION_ROWS 18u
+#define N_OPTION_ROWS 36u
 extern const struct OptionRow option_rows[N_OPTION_ROWS];
 _Static_assert(N_OPTION_ROWS <= 64, "GenerateOptions.set has a bit for each row");
 

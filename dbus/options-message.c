@@ -31,6 +31,21 @@ static int array_read(sd_bus_message *message, const struct OptionRow *row,
     return r < 0 ? r : sd_bus_message_exit_container(message);
 }
 
+static int biases_read(sd_bus_message *message, const struct OptionRow *row,
+                       struct GenerateOptions *options, sd_bus_error *error) {
+    int32_t token;
+    double bias;
+    int r = sd_bus_message_enter_container(message, 'a', "{id}");
+    if (r < 0) return r;
+    options->set |= option_row_bit(row);
+    while ((r = sd_bus_message_read(message, "{id}", &token, &bias)) > 0) {
+        r = options_add_bias(options, token, bias);
+        if (r == -ERANGE) return error_range(error, row->name);
+        if (r < 0) return r;
+    }
+    return r < 0 ? r : sd_bus_message_exit_container(message);
+}
+
 static int basic_read(sd_bus_message *message, const struct OptionRow *row,
                       struct GenerateOptions *options, sd_bus_error *error) {
     union {
@@ -58,7 +73,8 @@ static int value_read(sd_bus_message *message, const char *name, struct Generate
     const char *contents;
     if (!row) return sd_bus_error_setf(error, ERROR_INVALID_ARGS, "There is no option %s.", name);
 
-    const char type[] = {row->type, row->type == 'a' ? 's' : '\0', '\0'};
+    const char basic[] = {row->type, '\0'};
+    const char *type = row->type == 'a' ? "as" : row->type == 'm' ? "a{id}" : basic;
     int r = sd_bus_message_peek_type(message, NULL, &contents);
     if (r < 0) return r;
     if (strcmp(contents, type) != 0)
@@ -66,8 +82,9 @@ static int value_read(sd_bus_message *message, const char *name, struct Generate
                                  type, contents);
     r = sd_bus_message_enter_container(message, 'v', type);
     if (r < 0) return r;
-    r = row->type == 'a' ? array_read(message, row, options, error)
-                         : basic_read(message, row, options, error);
+    r = row->type == 'a'   ? array_read(message, row, options, error)
+        : row->type == 'm' ? biases_read(message, row, options, error)
+                           : basic_read(message, row, options, error);
     return r < 0 ? r : sd_bus_message_exit_container(message);
 }
 
@@ -94,6 +111,15 @@ static int array_append(sd_bus_message *message, char **array) {
     return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
+static int biases_append(sd_bus_message *message, const struct TokenBiases *biases) {
+    int r = sd_bus_message_open_container(message, 'v', "a{id}");
+    if (r >= 0) r = sd_bus_message_open_container(message, 'a', "{id}");
+    for (size_t i = 0; r >= 0 && biases && i < biases->n; i++)
+        r = sd_bus_message_append(message, "{id}", biases->biases[i].token, biases->biases[i].bias);
+    if (r >= 0) r = sd_bus_message_close_container(message);
+    return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
 static int value_append(sd_bus_message *message, const struct OptionRow *row,
                         const struct GenerateOptions *options) {
     void *value = option_field(options, row);
@@ -106,6 +132,8 @@ static int value_append(sd_bus_message *message, const struct OptionRow *row,
         return sd_bus_message_append(message, "v", "b", (int)*(const bool *)value);
     case 'd':
         return sd_bus_message_append(message, "v", "d", *(const double *)value);
+    case 'm':
+        return biases_append(message, *(struct TokenBiases **)value);
     case 's':
         return sd_bus_message_append(message, "v", "s", *(char *const *)value);
     default:

@@ -17,13 +17,22 @@ void options_init(struct GenerateOptions *options) {
         .max_tokens = 512,
         .top_k = 40,
         .repeat_last_n = 64,
+        .typical_p = 1,
+        .top_n_sigma = -1,
+        .xtc_threshold = 0.1,
+        .dry_base = 1.75,
+        .dry_allowed_length = 2,
+        .dry_penalty_last_n = 1 << 20,
+        .dynatemp_exponent = 1,
+        .mirostat_tau = 5,
+        .mirostat_eta = 0.1,
     };
 }
 
 /* ---- What the struct owns ---- */
 
 static bool row_is_owned(const struct OptionRow *row) {
-    return row->type == 's' || row->type == 'a';
+    return row->type == 's' || row->type == 'a' || row->type == 'm';
 }
 
 static void strings_free(char **strings) {
@@ -51,6 +60,12 @@ static int owned_copy(const struct GenerateOptions *from, const struct OptionRow
     if (row->type == 's') {
         const char *text = *(char **)option_field(from, row);
         return text ? options_set_text(ret, row->name, text) : 0;
+    }
+    if (row->type == 'm') {
+        const struct TokenBiases *biases = *(struct TokenBiases **)option_field(from, row);
+        for (size_t i = 0; r == 0 && biases && i < biases->n; i++)
+            r = options_add_bias(ret, biases->biases[i].token, biases->biases[i].bias);
+        return r;
     }
     for (char **s = *(char ***)option_field(from, row); r == 0 && s && *s; s++)
         r = options_set_text(ret, row->name, *s);
@@ -105,6 +120,10 @@ const char *options_range(const char *name, char *buffer, size_t size) {
     case 'a':
     case 's':
         text_range_print(row, buffer, size);
+        break;
+    case 'm':
+        snprintf(buffer, size, "up to %u tokens with a number from %g to %g, or -infinity",
+                 row->n_max, row->minimum, row->maximum);
         break;
     case 'b':
         snprintf(buffer, size, "true or false");
@@ -191,6 +210,38 @@ static int array_add(struct GenerateOptions *options, const struct OptionRow *ro
     return grown[n] ? 0 : -ENOMEM;
 }
 
+int options_add_bias(struct GenerateOptions *options, int32_t token, double bias) {
+    const struct OptionRow *row = option_row_find("logit_bias");
+    size_t n = options->logit_bias ? options->logit_bias->n : 0;
+    bool in_range = bias >= row->minimum && bias <= row->maximum; /* not for NaN */
+    if (token < 0 || n == row->n_max || (!in_range && bias != -INFINITY)) return -ERANGE;
+
+    struct TokenBiases *grown =
+        realloc(options->logit_bias, sizeof *grown + (n + 1) * sizeof *grown->biases);
+    if (!grown) return -ENOMEM;
+    grown->biases[n] = (struct TokenBias){token, bias};
+    grown->n = n + 1;
+    options->logit_bias = grown;
+    options->set |= option_row_bit(row);
+    return 0;
+}
+
+/* "15043=-1.5" */
+static int bias_parse(struct GenerateOptions *options, const char *text) {
+    char *end;
+    errno = 0;
+    long token = strtol(text, &end, 10);
+    if (errno || end == text || *end != '=' || token < 0 || token > INT32_MAX) return -ERANGE;
+    const char *number = end + 1;
+    double bias = strtod(number, &end);
+    if (end == number || *end) return -ERANGE;
+    return options_add_bias(options, (int32_t)token, bias);
+}
+
+void options_set_empty(struct GenerateOptions *options, const char *name) {
+    options->set |= option_row_bit(option_row_find(name));
+}
+
 static int string_store(struct GenerateOptions *options, const struct OptionRow *row,
                         const char *text) {
     char **place = option_field(options, row), *copy = strdup(text);
@@ -205,6 +256,7 @@ int options_set_text(struct GenerateOptions *options, const char *name, const ch
     char *end;
     if (!row) return -ENOENT;
     if (row->type == 't') return seed_parse(options, value);
+    if (row->type == 'm') return bias_parse(options, value);
     if (row_is_owned(row)) {
         if (!text_in_range(row, value)) return -ERANGE;
         int r =

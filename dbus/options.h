@@ -14,15 +14,30 @@
 #define STOP_LENGTH_MAX 256u /* bytes of one */
 #define OPTIONS_RANGE_SIZE 192 /* holds what options_range() says of any option */
 
+/* Of one token; the bias may be -INFINITY: never this token. */
+struct TokenBias {
+    int32_t token;
+    double bias;
+};
+
+struct TokenBiases {
+    size_t n;
+    struct TokenBias biases[];
+};
+
 struct GenerateOptions {
     uint64_t set; /* bit i: row i of the table was given */
     uint64_t seed;
     double temperature, top_p, min_p;
     double repeat_penalty, presence_penalty, frequency_penalty;
-    uint32_t max_tokens, top_k, repeat_last_n;
+    double typical_p, top_n_sigma, xtc_probability, xtc_threshold, dry_multiplier, dry_base;
+    double dynatemp_range, dynatemp_exponent, mirostat_tau, mirostat_eta;
+    uint32_t max_tokens, top_k, repeat_last_n, min_keep;
+    uint32_t dry_allowed_length, dry_penalty_last_n, mirostat, logprobs;
     bool progress, ignore_eos;
     /* Owned; NULL: not given. */
-    char **stop; /* NULL-terminated */
+    char **stop, **dry_sequence_breakers, **samplers; /* NULL-terminated */
+    struct TokenBiases *logit_bias;
     char *grammar, *json_schema, *tools, *chat_template_kwargs, *draft;
 };
 
@@ -40,10 +55,14 @@ int options_read(sd_bus_message *message, struct GenerateOptions *options, sd_bu
 int options_append(sd_bus_message *message, const struct GenerateOptions *options);
 
 /* From another dialect. Numbers of any kind come as a double, flags as 0 or 1; text is parsed as
- * the option's type ("0.7", "true"); an array (`stop`) gets one string more. -ENOENT: no such
- * option; -ERANGE: out of range, wrong kind or not a number. */
+ * the option's type ("0.7", "true"); an array (`stop`) gets one element more, logit_bias as
+ * "TOKEN=BIAS". -ENOENT: no such option; -ERANGE: out of range, wrong kind or not a number. */
 int options_set_number(struct GenerateOptions *options, const char *name, double value);
 int options_set_text(struct GenerateOptions *options, const char *name, const char *value);
+/* Adds to `logit_bias`; -INFINITY is in range. */
+int options_add_bias(struct GenerateOptions *options, int32_t token, double bias);
+/* An array that is given is given even when it is empty. */
+void options_set_empty(struct GenerateOptions *options, const char *name);
 /* A seed has 64 bits, more than a double holds. */
 void options_set_seed(struct GenerateOptions *options, uint64_t seed);
 

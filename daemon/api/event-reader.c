@@ -40,6 +40,11 @@ static JsonObject *get_object(JsonObject *object, const char *name) {
     return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
 }
 
+static JsonArray *get_array(JsonObject *object, const char *name) {
+    JsonNode *node = json_object_get_member(object, name);
+    return node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+}
+
 static void parse_usage(JsonObject *usage, struct Usage *ret) {
     if (!usage) return;
     *ret = (struct Usage){
@@ -88,7 +93,9 @@ int event_parse(const char *line, size_t size, struct Event *ret, JsonNode **ret
     if (strcmp(type, "done") == 0) {
         r = parse_done(object, ret);
     } else if (strcmp(type, "delta") == 0) {
-        *ret = (struct Event){.type = EVENT_DELTA, .text = get_string(object, "text")};
+        *ret = (struct Event){.type = EVENT_DELTA,
+                              .text = get_string(object, "text"),
+                              .logprobs = get_array(object, "logprobs")};
         r = ret->text ? 0 : -1;
     }
     if (r == 0) *ret_node = g_steal_pointer(&node);

@@ -9,11 +9,15 @@
 
 #include "service/request.h"
 
+struct _JsonArray;
+struct _JsonNode;
+
 enum EventType { EVENT_DELTA, EVENT_DONE };
 
 struct Event {
     enum EventType type;
-    const char *text; /* of a delta */
+    const char *text;            /* of a delta */
+    struct _JsonArray *logprobs; /* of a delta: its tokens; NULL: not asked for */
     /* of the end: `problem` is set when the reason is FINISH_ERROR */
     enum FinishReason finish;
     struct Usage usage;
@@ -34,5 +38,4 @@ void event_reader_resume(EventReader *reader);
 
 /* One line, without its newline. 0: `ret` is filled and `*ret_node` (json_node_unref() it) keeps
  * its text; 1: an event to be ignored; -1: not an event. */
-struct _JsonNode;
 int event_parse(const char *line, size_t size, struct Event *ret, struct _JsonNode **ret_node);

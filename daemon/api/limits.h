@@ -40,8 +40,8 @@
 #define CHOICES_MAX 8u
 
 /* ---- Answers ---- */
-/* Bytes of one answer that is collected before it is sent; it ends there as if max_tokens were
- * reached. No model has a context that large. */
+/* Bytes of one answer that is collected before it is sent, with what is said of its tokens; it ends
+ * there as if max_tokens were reached. No model has a context that large. */
 #define ANSWER_MAX (16u << 20)
 /* A line of the event stream has at most 4096 bytes (org.ryzenllm1.Manager.xml). */
 #define EVENT_LINE_MAX 8192u

@@ -41,10 +41,13 @@ static JsonObject *envelope(const struct OpenaiAnswer *answer, const char *objec
     return object;
 }
 
-/* What follows the text in a choice. */
-static void set_end(JsonObject *choice, unsigned index, const char *finish) {
+/* What follows the text in a choice; takes `logprobs`, which may be NULL. */
+static void set_end(JsonObject *choice, unsigned index, JsonNode *logprobs, const char *finish) {
     json_object_set_int_member(choice, "index", index);
-    json_object_set_null_member(choice, "logprobs");
+    if (logprobs)
+        json_object_set_member(choice, "logprobs", logprobs);
+    else
+        json_object_set_null_member(choice, "logprobs");
     if (finish)
         json_object_set_string_member(choice, "finish_reason", finish);
     else
@@ -72,10 +75,11 @@ static JsonObject *usage_object(const struct Usage *usage) {
 }
 
 JsonObject *openai_choice(const struct OpenaiAnswer *answer, unsigned index, const char *text,
-                          enum FinishReason finish) {
+                          OpenaiLogprobs *logprobs, enum FinishReason finish) {
     JsonObject *choice = json_object_new();
     answer->dialect->set_text(choice, text);
-    set_end(choice, index, finish_reason_name(finish));
+    set_end(choice, index, logprobs ? answer->dialect->take_logprobs(logprobs) : NULL,
+            finish_reason_name(finish));
     return choice;
 }
 
@@ -103,15 +107,15 @@ static JsonNode *choice_chunk(const struct OpenaiAnswer *answer, JsonObject *cho
 JsonNode *openai_opening_chunk(const struct OpenaiAnswer *answer, unsigned index, bool with_usage) {
     JsonObject *choice = json_object_new();
     answer->dialect->set_opening(choice);
-    set_end(choice, index, NULL);
+    set_end(choice, index, NULL, NULL);
     return choice_chunk(answer, choice, with_usage);
 }
 
 JsonNode *openai_delta_chunk(const struct OpenaiAnswer *answer, unsigned index, const char *text,
-                             bool with_usage) {
+                             OpenaiLogprobs *logprobs, bool with_usage) {
     JsonObject *choice = json_object_new();
     answer->dialect->set_delta(choice, text);
-    set_end(choice, index, NULL);
+    set_end(choice, index, logprobs ? answer->dialect->take_logprobs(logprobs) : NULL, NULL);
     return choice_chunk(answer, choice, with_usage);
 }
 
@@ -119,7 +123,7 @@ JsonNode *openai_last_chunk(const struct OpenaiAnswer *answer, unsigned index,
                             enum FinishReason finish, bool with_usage) {
     JsonObject *choice = json_object_new();
     answer->dialect->set_delta(choice, NULL);
-    set_end(choice, index, finish_reason_name(finish));
+    set_end(choice, index, NULL, finish_reason_name(finish));
     return choice_chunk(answer, choice, with_usage);
 }
 

@@ -22,16 +22,16 @@ void openai_answer_init(struct OpenaiAnswer *answer, const struct OpenaiDialect 
                         const Model *model);
 void openai_answer_done(struct OpenaiAnswer *answer);
 
-/* The whole: `choices` by index. */
+/* The whole: `choices` by index. `logprobs` may be NULL. */
 JsonObject *openai_choice(const struct OpenaiAnswer *answer, unsigned index, const char *text,
-                          enum FinishReason finish);
+                          OpenaiLogprobs *logprobs, enum FinishReason finish);
 JsonNode *openai_answer_node(const struct OpenaiAnswer *answer, JsonArray *choices,
                              const struct Usage *usage);
 
 /* One chunk of a stream. With `with_usage` it has a null usage. */
 JsonNode *openai_opening_chunk(const struct OpenaiAnswer *answer, unsigned index, bool with_usage);
 JsonNode *openai_delta_chunk(const struct OpenaiAnswer *answer, unsigned index, const char *text,
-                             bool with_usage);
+                             OpenaiLogprobs *logprobs, bool with_usage);
 JsonNode *openai_last_chunk(const struct OpenaiAnswer *answer, unsigned index,
                             enum FinishReason finish, bool with_usage);
 /* No choices, only the usage. */

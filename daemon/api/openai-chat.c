@@ -29,6 +29,7 @@ const struct OpenaiDialect openai_chat = {
     .object = "chat.completion",
     .chunk_object = "chat.completion.chunk",
     .set_text = set_message,
+    .take_logprobs = openai_logprobs_take_chat,
     .set_delta = set_delta,
     .set_opening = set_opening,
 };

@@ -11,5 +11,6 @@ const struct OpenaiDialect openai_completion = {
     .object = "text_completion",
     .chunk_object = "text_completion",
     .set_text = set_text,
+    .take_logprobs = openai_logprobs_take_completion,
     .set_delta = set_text,
 };

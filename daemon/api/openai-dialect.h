@@ -6,6 +6,7 @@
 
 #include <json-glib/json-glib.h>
 
+#include "api/openai-logprobs.h"
 #include "api/openai-request.h"
 
 struct OpenaiDialect {
@@ -16,6 +17,8 @@ struct OpenaiDialect {
     void (*set_text)(JsonObject *choice, const char *text);
     /* The same for a chunk's choice; NULL text: the last one. */
     void (*set_delta)(JsonObject *choice, const char *text);
+    /* What is known of the tokens, in this dialect's shape; NULL: nothing. */
+    JsonNode *(*take_logprobs)(OpenaiLogprobs *logprobs);
     /* For the chunk that opens a choice; NULL when there is none. */
     void (*set_opening)(JsonObject *choice);
 };

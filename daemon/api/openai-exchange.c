@@ -18,8 +18,9 @@ struct Choice {
     unsigned index;
     Request *request; /* NULL when it has ended */
     EventReader *reader;
-    GString *text;    /* unless it is streamed */
-    struct Event end; /* its last event, while its request has not finished */
+    GString *text;            /* unless it is streamed */
+    OpenaiLogprobs *logprobs; /* NULL: not asked for */
+    struct Event end;         /* its last event, while its request has not finished */
     enum FinishReason finish;
     bool done;
 };
@@ -51,8 +52,10 @@ static void exchange_stop(Exchange *exchange) {
 
 static void exchange_free(Exchange *exchange) {
     exchange_stop(exchange);
-    for (size_t i = 0; i < exchange->n_choices; i++)
+    for (size_t i = 0; i < exchange->n_choices; i++) {
         if (exchange->choices[i].text) g_string_free(exchange->choices[i].text, TRUE);
+        openai_logprobs_free(exchange->choices[i].logprobs);
+    }
     openai_stream_free(exchange->stream);
     openai_answer_done(&exchange->answer);
     openai_request_done(&exchange->request);
@@ -112,7 +115,8 @@ static void reply_whole(Exchange *exchange) {
     for (size_t i = 0; i < exchange->n_choices; i++) {
         const struct Choice *choice = &exchange->choices[i];
         json_array_add_object_element(choices, openai_choice(&exchange->answer, choice->index,
-                                                             choice->text->str, choice->finish));
+                                                             choice->text->str, choice->logprobs,
+                                                             choice->finish));
     }
     http_reply(exchange->message, SOUP_STATUS_OK,
                openai_answer_node(&exchange->answer, choices, &exchange->usage));
@@ -181,16 +185,25 @@ static void choice_done(struct Choice *choice, enum FinishReason finish,
     }
 }
 
-static void choice_delta(struct Choice *choice, const char *text) {
+static gsize choice_size(const struct Choice *choice) {
+    return choice->text->len + (choice->logprobs ? openai_logprobs_size(choice->logprobs) : 0);
+}
+
+static void choice_delta(struct Choice *choice, const struct Event *event) {
     Exchange *exchange = choice->exchange;
+    const char *text = event->text;
+    if (choice->logprobs) openai_logprobs_add(choice->logprobs, text, event->logprobs);
     if (exchange->request.stream) {
+        bool nothing = !*text && choice->logprobs && !openai_logprobs_size(choice->logprobs);
+        if (nothing) return; /* the rest of a token is yet to come */
         stream_begin(exchange);
-        stream_send(exchange, openai_delta_chunk(&exchange->answer, choice->index, text,
-                                                 exchange->request.include_usage));
+        stream_send(exchange,
+                    openai_delta_chunk(&exchange->answer, choice->index, text, choice->logprobs,
+                                       exchange->request.include_usage));
         return;
     }
     g_string_append(choice->text, text);
-    if (choice->text->len <= ANSWER_MAX) return;
+    if (choice_size(choice) <= ANSWER_MAX) return;
     request_cancel(choice->request);
     choice->reader = event_reader_free(choice->reader);
     choice_done(choice, FINISH_LENGTH, &(struct Usage){0});
@@ -215,7 +228,7 @@ static void choice_finished(Request *request, void *userdata) {
 static void choice_event(const struct Event *event, void *userdata) {
     struct Choice *choice = userdata;
     if (event->type == EVENT_DELTA) {
-        choice_delta(choice, event->text);
+        choice_delta(choice, event);
         return;
     }
     choice->end = *event;
@@ -245,6 +258,7 @@ static int choice_start(Exchange *exchange, Service *service, uid_t uid, size_t 
     *choice = (struct Choice){.exchange = exchange, .index = (unsigned)index};
     exchange->n_choices = index + 1;
     if (!request->stream) choice->text = g_string_new(NULL);
+    if (options_is_set(&options, "logprobs")) choice->logprobs = openai_logprobs_new();
     int r = service_generate(service, &spec, &choice->request, why);
     if (r < 0) return r;
     choice->reader = event_reader_new(request_take_stream(choice->request), choice_event, choice);

@@ -1,6 +1,7 @@
 #include "api/openai-request.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -132,19 +133,111 @@ static int read_seed(struct Reader *reader, const struct Field *field, JsonNode 
     return 0;
 }
 
-static int read_stop_text(struct Reader *reader, const struct Field *field, JsonNode *node) {
+/* llama.cpp's -1 is the whole context. */
+static int read_window(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    if (!is_integer(node) || json_node_get_int(node) != -1) return read_number(reader, field, node);
+    options_set_number(&reader->request->options, field->option, 1 << 20);
+    return 0;
+}
+
+/* ---- Biases: {"15043": -1}, or llama.cpp's [[15043, -1], [13, false]] ---- */
+
+static int bias_add(struct Reader *reader, const struct Field *field, gint64 token,
+                    JsonNode *value) {
+    bool never = is_boolean(value) && !json_node_get_boolean(value);
+    if (token < 0 || token > INT32_MAX || (!never && !is_number(value)))
+        return fail_option(reader, field);
+    double bias = never ? -INFINITY : json_node_get_double(value);
+    if (isinf(bias) && !never) return fail_option(reader, field);
+    int r = options_add_bias(&reader->request->options, (int32_t)token, bias);
+    return r < 0 ? fail_option(reader, field) : 0;
+}
+
+static int bias_pair(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    JsonArray *pair = JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+    if (!pair || json_array_get_length(pair) != 2) return fail_option(reader, field);
+    JsonNode *token = json_array_get_element(pair, 0);
+    if (text_of(token))
+        return fail(reader, PROBLEM_NOT_SUPPORTED, field->name,
+                    "%s takes the numbers of tokens, not their text.", field->name);
+    if (!is_integer(token)) return fail_option(reader, field);
+    return bias_add(reader, field, json_node_get_int(token), json_array_get_element(pair, 1));
+}
+
+static int bias_member(struct Reader *reader, const struct Field *field, const char *name,
+                       JsonNode *value) {
+    guint64 token;
+    if (!g_ascii_string_to_unsigned(name, 10, 0, INT32_MAX, &token, NULL))
+        return fail(reader, PROBLEM_INVALID_ARGUMENT, field->name,
+                    "The names in %s must be the numbers of tokens.", field->name);
+    return bias_add(reader, field, (gint64)token, value);
+}
+
+static int read_logit_bias(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    int r = 0;
+    if (JSON_NODE_HOLDS_ARRAY(node)) {
+        JsonArray *array = json_node_get_array(node);
+        for (guint i = 0; r == 0 && i < json_array_get_length(array); i++)
+            r = bias_pair(reader, field, json_array_get_element(array, i));
+        return r;
+    }
+    if (!JSON_NODE_HOLDS_OBJECT(node)) return fail_option(reader, field);
+    JsonObjectIter iter;
+    const char *name;
+    JsonNode *value;
+    json_object_iter_init(&iter, json_node_get_object(node));
+    while (r == 0 && json_object_iter_next(&iter, &name, &value))
+        r = bias_member(reader, field, name, value);
+    return r;
+}
+
+/* ---- Log probabilities ---- */
+
+/* Of a chat it says whether, and top_logprobs how many. */
+static int read_logprobs(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    if (!is_boolean(node)) return fail_type(reader, field->name, "true or false");
+    if (json_node_get_boolean(node))
+        options_set_number(&reader->request->options, field->option, 0);
+    return 0;
+}
+
+static int read_top_logprobs(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    bool wanted = options_is_set(&reader->request->options, field->option);
+    if (is_integer(node) && json_node_get_int(node) == 0) return 0;
+    if (!wanted)
+        return fail(reader, PROBLEM_INVALID_ARGUMENT, field->name,
+                    "top_logprobs needs logprobs to be true.");
+    return read_number(reader, field, node);
+}
+
+/* Of a completion it says how many. */
+static int read_n_logprobs(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    if (is_boolean(node) && !json_node_get_boolean(node)) return 0;
+    return read_number(reader, field, node);
+}
+
+/* llama.cpp's: 0 is off. */
+static int read_n_probs(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    if (is_integer(node) && json_node_get_int(node) == 0) return 0;
+    return read_number(reader, field, node);
+}
+
+/* ---- Texts ---- */
+
+static int read_text(struct Reader *reader, const struct Field *field, JsonNode *node) {
     const char *text = text_of(node);
     if (!text || options_set_text(&reader->request->options, field->option, text) < 0)
         return fail_option(reader, field);
     return 0;
 }
 
-static int read_stop(struct Reader *reader, const struct Field *field, JsonNode *node) {
-    if (!JSON_NODE_HOLDS_ARRAY(node)) return read_stop_text(reader, field, node);
+static int read_texts(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    if (!JSON_NODE_HOLDS_ARRAY(node)) return read_text(reader, field, node);
     JsonArray *array = json_node_get_array(node);
     int r = 0;
+    options_set_empty(&reader->request->options, field->option);
     for (guint i = 0; r == 0 && i < json_array_get_length(array); i++)
-        r = read_stop_text(reader, field, json_array_get_element(array, i));
+        r = read_text(reader, field, json_array_get_element(array, i));
     return r;
 }
 
@@ -290,10 +383,31 @@ static const struct Field fields[] = {
     {"repeat_penalty", IN_BOTH, read_number, "repeat_penalty"},
     {"presence_penalty", IN_BOTH, read_number, "presence_penalty"},
     {"frequency_penalty", IN_BOTH, read_number, "frequency_penalty"},
-    {"repeat_last_n", IN_BOTH, read_number, "repeat_last_n"},
+    {"repeat_last_n", IN_BOTH, read_window, "repeat_last_n"},
+    {"typical_p", IN_BOTH, read_number, "typical_p"},
+    {"top_n_sigma", IN_BOTH, read_number, "top_n_sigma"},
+    {"min_keep", IN_BOTH, read_number, "min_keep"},
+    {"xtc_probability", IN_BOTH, read_number, "xtc_probability"},
+    {"xtc_threshold", IN_BOTH, read_number, "xtc_threshold"},
+    {"dry_multiplier", IN_BOTH, read_number, "dry_multiplier"},
+    {"dry_base", IN_BOTH, read_number, "dry_base"},
+    {"dry_allowed_length", IN_BOTH, read_number, "dry_allowed_length"},
+    {"dry_penalty_last_n", IN_BOTH, read_window, "dry_penalty_last_n"},
+    {"dry_sequence_breakers", IN_BOTH, read_texts, "dry_sequence_breakers"},
+    {"dynatemp_range", IN_BOTH, read_number, "dynatemp_range"},
+    {"dynatemp_exponent", IN_BOTH, read_number, "dynatemp_exponent"},
+    {"mirostat", IN_BOTH, read_number, "mirostat"},
+    {"mirostat_tau", IN_BOTH, read_number, "mirostat_tau"},
+    {"mirostat_eta", IN_BOTH, read_number, "mirostat_eta"},
+    {"samplers", IN_BOTH, read_texts, "samplers"},
+    {"logit_bias", IN_BOTH, read_logit_bias, "logit_bias"},
+    {"logprobs", IN_CHAT, read_logprobs, "logprobs"},
+    {"top_logprobs", IN_CHAT, read_top_logprobs, "logprobs"}, /* after logprobs */
+    {"logprobs", IN_COMPLETION, read_n_logprobs, "logprobs"},
+    {"n_probs", IN_BOTH, read_n_probs, "logprobs"},
     {"ignore_eos", IN_BOTH, read_flag, "ignore_eos"},
     {"seed", IN_BOTH, read_seed, "seed"},
-    {"stop", IN_BOTH, read_stop, "stop"},
+    {"stop", IN_BOTH, read_texts, "stop"},
 };
 
 /* ---- Fields that are refused ---- */
@@ -346,9 +460,6 @@ static const struct Refused refused[] = {
     {"response_format", IN_BOTH, is_text_format},
     {"json_schema", IN_BOTH, is_empty},
     {"grammar", IN_BOTH, is_empty},
-    {"logprobs", IN_BOTH, is_absent_or_false},
-    {"top_logprobs", IN_CHAT, is_empty},
-    {"logit_bias", IN_BOTH, is_empty},
     {"audio", IN_CHAT, is_absent},
     {"modalities", IN_CHAT, is_text_only},
     {"web_search_options", IN_CHAT, is_absent},

@@ -6,10 +6,13 @@
  *
  *     both:        model, stream, stream_options.include_usage, n (1 to 8), max_tokens,
  *                  temperature, top_p, seed, stop, presence_penalty, frequency_penalty,
- *                  top_k, min_p, repeat_penalty, repeat_last_n, ignore_eos
- *     chat:        messages (roles system, developer, user, assistant; content is a string, or an
- *                  array of text parts, which are joined with newlines), max_completion_tokens
- *     completions: prompt (a string or up to 8 of them)
+ *                  top_k, min_p, repeat_penalty, repeat_last_n, ignore_eos, logit_bias (OpenAI's
+ *                  object or llama.cpp's pairs), n_probs, and all the samplers of llama.cpp by its
+ *                  names: typical_p, top_n_sigma, min_keep, xtc_*, dry_*, dynatemp_*, mirostat*,
+ *                  samplers
+ *     chat:        logprobs (true), top_logprobs; messages (roles system, developer, user,
+ * assistant; content is a string, or an array of text parts, which are joined with newlines),
+ * max_completion_tokens completions: logprobs (0 to 20); prompt (a string or up to 8 of them)
  *
  * At most 8 answers are given to one request: n for each prompt.
  */

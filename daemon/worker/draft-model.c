@@ -29,11 +29,13 @@ static void model_close(void *state) {
     g_free(self);
 }
 
-/* Penalties are the generation's own affair: guesses need not be right. */
+/* What looks back on the answer is the generation's own affair: guesses need not be right. */
 static struct SamplerOptions plain_options(const struct SamplerOptions *options) {
     struct SamplerOptions plain = *options;
 
     plain.repeat_last_n = 0;
+    plain.dry_multiplier = 0;
+    plain.mirostat = 0;
     return plain;
 }
 

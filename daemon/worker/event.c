@@ -42,8 +42,8 @@ static gsize escape_char(const char *text, const char *end, char ret[8]) {
     return size;
 }
 
-static void escape_append(GString *line, const char *text) {
-    const char *end = text + strlen(text);
+void event_append_text(GString *line, const char *text, gsize size) {
+    const char *end = text + size;
     char escaped[8];
 
     g_string_append_c(line, '"');
@@ -52,6 +52,10 @@ static void escape_append(GString *line, const char *text) {
         g_string_append(line, escaped);
     }
     g_string_append_c(line, '"');
+}
+
+static void escape_append(GString *line, const char *text) {
+    event_append_text(line, text, strlen(text));
 }
 
 /* One line with as much of the text as fits; returns where it stopped. */

@@ -10,6 +10,7 @@
 #include <glib.h>
 #include <stdint.h>
 
+#include "engine/sampling/logprobs.h"
 #include "worker/failure.h"
 
 #define EVENT_SIZE_MAX 4096 /* PIPE_BUF: a line goes into a pipe whole or not at all */
@@ -25,8 +26,14 @@ struct Timings {
 
 /* Text of valid UTF-8; as many lines as it takes, none when it is empty. */
 void event_delta(GString *lines, const char *text, gsize size);
+/* The text of one token, which may be empty, and what is known of it; mostly one line. */
+void event_token(GString *lines, const char *text, gsize size, const Tokenizer *tokenizer,
+                 const struct Logprobs *logprobs);
 /* `stage` may be NULL. */
 void event_progress(GString *lines, const char *stage, uint64_t done, uint64_t total);
 /* Each of usage, timings and failure may be NULL. */
 void event_done(GString *lines, const char *finish_reason, const struct Usage *usage,
                 const struct Timings *timings, const struct Failure *failure);
+
+/* For the above: a JSON string of valid UTF-8. */
+void event_append_text(GString *line, const char *text, gsize size);

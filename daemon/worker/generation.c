@@ -2,10 +2,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "engine/sampling/sampler.h"
 #include "engine/text/tokenizer.h"
+#include "worker/annotation.h"
+#include "worker/sampling.h"
 #include "worker/stopstring.h"
 
 typedef struct Generation {
@@ -13,10 +13,12 @@ typedef struct Generation {
     const Tokenizer *tokenizer;
     Sampler *sampler;
     StopString *stop;
+    Annotations *annotations; /* NULL: only the text is asked for */
+    uint64_t n_bytes;         /* of text, before stop strings */
     struct Utf8Stream utf8;
     GString *text, *lines; /* scratch of one token */
     Draft *draft;          /* NULL: no drafting */
-    uint32_t n_max, n_completion, n_drafted, n_accepted;
+    uint32_t n_vocab, n_max, n_completion, n_drafted, n_accepted;
     bool progress, ignore_eos;
     gint64 prompt_done_usec;
 } Generation;
@@ -30,7 +32,10 @@ static Generation *generation(struct Job *job) {
 /* Turns `text` into events. */
 static void text_send(Generation *self) {
     g_string_truncate(self->lines, 0);
-    event_delta(self->lines, self->text->str, self->text->len);
+    if (self->annotations)
+        annotations_say(self->annotations, self->text->str, self->text->len, self->lines);
+    else
+        event_delta(self->lines, self->text->str, self->text->len);
     if (self->job.stream) stream_write(self->job.stream, self->lines);
 }
 
@@ -43,6 +48,7 @@ static bool text_push(Generation *self, const char *bytes, size_t size, bool las
 
     if (last) n += utf8_stream_finish(&self->utf8, whole + n);
     g_string_truncate(self->text, 0);
+    self->n_bytes += n;
     return stopstring_push(self->stop, whole, n, self->text);
 }
 
@@ -57,13 +63,18 @@ static bool piece_send(Generation *self, Token token) {
 
 /* What was held back, at the end. */
 static void text_finish(Generation *self) {
-    if (!text_push(self, "", 0, true)) stopstring_finish(self->stop, self->text);
+    bool stopped = text_push(self, "", 0, true);
+    if (!stopped) stopstring_finish(self->stop, self->text);
     text_send(self);
+    if (stopped || !self->annotations) return;
+    g_string_truncate(self->lines, 0);
+    annotations_finish(self->annotations, self->lines);
+    if (self->job.stream) stream_write(self->job.stream, self->lines);
 }
 
 /* ---- Tokens ---- */
 
-static enum Finish token_take(Generation *self, Token token) {
+static enum Finish token_take(Generation *self, Token token, const float *logits) {
     struct Job *job = &self->job;
 
     if (!self->ignore_eos && tokenizer_is_end(self->tokenizer, token)) {
@@ -72,6 +83,8 @@ static enum Finish token_take(Generation *self, Token token) {
     }
     self->n_completion++;
     sampler_accept(self->sampler, token);
+    if (self->annotations)
+        annotations_add(self->annotations, logits, self->n_vocab, token, self->n_bytes);
     if (piece_send(self, token)) return FINISH_STOP;
     if (self->n_completion == self->n_max) {
         text_finish(self);
@@ -96,7 +109,7 @@ static uint32_t tokens_sample(Generation *self, const struct Span *span) {
     for (uint32_t n_right = 0;; n_right++, logits += span->ret_stride) {
         Token token = sampler_sample(self->sampler, logits, NULL);
         bool right = n_right < job->n_drafted && token == job->tokens[job->n_tokens];
-        job->finish = token_take(self, token);
+        job->finish = token_take(self, token, logits);
         if (!right || job->finish) return n_right + right;
     }
 }
@@ -188,6 +201,7 @@ static void generation_free(struct Job *job) {
     draft_free(self->draft);
     sampler_free(self->sampler);
     stopstring_free(self->stop);
+    annotations_free(self->annotations);
     g_string_free(self->text, TRUE);
     g_string_free(self->lines, TRUE);
     g_free(self);
@@ -202,37 +216,6 @@ static const struct JobType generation_type = {
     .free = generation_free,
 };
 
-static struct SamplerOptions sampler_options(const struct GenerateOptions *options) {
-    struct SamplerOptions ret = {
-        .temperature = (float)options->temperature,
-        .top_k = options->top_k,
-        .top_p = (float)options->top_p,
-        .min_p = (float)options->min_p,
-        .repeat_penalty = (float)options->repeat_penalty,
-        .presence_penalty = (float)options->presence_penalty,
-        .frequency_penalty = (float)options->frequency_penalty,
-        .repeat_last_n = options->repeat_last_n,
-        .seed = options->seed,
-    };
-    /* Fails only before the kernel has any randomness; then one seed is as good as another. */
-    if (!options_is_set(options, "seed") && getrandom(&ret.seed, sizeof ret.seed, 0) < 0)
-        ret.seed = (uint64_t)g_get_monotonic_time();
-    return ret;
-}
-
-/* With the tail of the prompt that the penalties look back on. */
-static int sampler_open(const struct SamplerOptions *settings, uint32_t n_vocab,
-                        const Token *tokens, size_t n_tokens, Sampler **ret,
-                        struct Failure *failure) {
-    size_t n_seen = MIN(n_tokens, settings->repeat_last_n);
-    Reason why = {""};
-
-    int r = sampler_new(settings, n_vocab, ret, &why);
-    if (r < 0) return failure_set_errno(failure, r, &why);
-    for (size_t i = n_tokens - n_seen; i < n_tokens; i++) sampler_accept(*ret, tokens[i]);
-    return 0;
-}
-
 /* NULL: none wanted, or nothing to draft with. */
 static Draft *draft_open(struct Drafting *drafting, const struct GenerateOptions *options,
                          const struct SamplerOptions *settings) {
@@ -244,7 +227,7 @@ int generation_new(const Engine *engine, struct Drafting *drafting, uint32_t nam
                    Token *tokens, size_t n_tokens, const struct GenerateOptions *options,
                    Stream *stream, struct Job **ret, struct Failure *failure) {
     const struct ModelInfo *info = engine_info(engine);
-    const struct SamplerOptions settings = sampler_options(options);
+    const struct SamplerOptions settings = sampling_settings(options, info->n_ctx);
     Sampler *sampler;
 
     if (n_tokens >= info->n_ctx) {
@@ -256,7 +239,7 @@ int generation_new(const Engine *engine, struct Drafting *drafting, uint32_t nam
     }
     uint32_t n_max = MIN(options->max_tokens, info->n_ctx - (uint32_t)n_tokens);
     Token *grown = realloc(tokens, (n_tokens + n_max) * sizeof *tokens);
-    int r = grown ? sampler_open(&settings, info->n_vocab, grown, n_tokens, &sampler, failure)
+    int r = grown ? sampling_open(engine, options, &settings, grown, n_tokens, &sampler, failure)
                   : failure_set_errno(failure, -ENOMEM, NULL);
     if (r < 0) {
         free(grown ? grown : tokens);
@@ -271,6 +254,9 @@ int generation_new(const Engine *engine, struct Drafting *drafting, uint32_t nam
     self->stop = stopstring_new(options->stop);
     self->text = g_string_new(NULL);
     self->lines = g_string_new(NULL);
+    if (options_is_set(options, "logprobs"))
+        self->annotations = annotations_new(self->tokenizer, options->logprobs);
+    self->n_vocab = info->n_vocab;
     self->n_max = n_max;
     self->progress = options->progress;
     self->ignore_eos = options->ignore_eos;

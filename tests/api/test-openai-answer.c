@@ -37,8 +37,8 @@ static const struct Usage usage = {.prompt_tokens = 10,
 
 static JsonArray *one_choice(const struct OpenaiAnswer *answer) {
     JsonArray *choices = json_array_new();
-    json_array_add_object_element(choices,
-                                  openai_choice(answer, 0, "a \"b\"\n\xc3\xa9", FINISH_LENGTH));
+    json_array_add_object_element(
+        choices, openai_choice(answer, 0, "a \"b\"\n\xc3\xa9", NULL, FINISH_LENGTH));
     return choices;
 }
 
@@ -64,7 +64,7 @@ static void chat_chunks(void) {
                HEAD("chat.completion.chunk") "\"choices\":[{\"delta\":{\"role\":\"assistant\","
                                              "\"content\":\"\",\"refusal\":null},\"index\":1," END(
                                                  "null") "}]}");
-    check_json(openai_delta_chunk(&answer, 0, "x", true),
+    check_json(openai_delta_chunk(&answer, 0, "x", NULL, true),
                HEAD("chat.completion.chunk") "\"choices\":[{\"delta\":{\"content\":\"x\"},"
                                              "\"index\":0," END("null") "}],\"usage\":null}");
     check_json(openai_last_chunk(&answer, 0, FINISH_STOP, false),
@@ -77,7 +77,7 @@ static void chat_chunks(void) {
 static void completion_chunks(void) {
     struct OpenaiAnswer answer = fixed(&openai_completion);
     check_json(
-        openai_delta_chunk(&answer, 0, "x", false),
+        openai_delta_chunk(&answer, 0, "x", NULL, false),
         HEAD("text_completion") "\"choices\":[{\"text\":\"x\",\"index\":0," END("null") "}]}");
     check_json(openai_last_chunk(&answer, 2, FINISH_STOP, true),
                HEAD("text_completion") "\"choices\":[{\"text\":\"\",\"index\":2," END(
