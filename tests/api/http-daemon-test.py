@@ -7,7 +7,9 @@ import concurrent.futures
 import glob
 import http.client
 import json
+import math
 import os
+import re
 import shutil
 import signal
 import socket
@@ -147,6 +149,76 @@ def seeds(service):
     assert text_of(completion(service, seed=1, n=2, **hot)) == one + other
 
 
+CONTROL = re.compile(r"<\|?[a-z]+\|?>|</s>")  # tokens that are named and have no text
+
+
+def log_probabilities(service):
+    hot = {"temperature": 1.5, "top_k": 0, "top_p": 1, "min_p": 0, "seed": 5, "max_tokens": 60}
+    for n in (0, 3, 20):
+        status, body = chat(service, logprobs=True, top_logprobs=n, **hot)
+        choice = body["choices"][0]
+        content = choice["logprobs"]["content"]
+        assert status == 200 and len(content) == 60, body
+        assert choice["message"]["content"] == text_of(chat(service, **hot))[0]
+        said = b"".join(bytes(token["bytes"]) for token in content if not CONTROL.fullmatch(token["token"]))
+        assert said.decode(errors="replace").replace("\0", "\ufffd") == choice["message"]["content"], (said, choice)
+        for token in content:
+            top = [other["logprob"] for other in token["top_logprobs"]]
+            assert len(top) == n and top == sorted(top, reverse=True) and token["logprob"] <= max(top + [0])
+            assert sum(map(math.exp, top)) < 1 + 1e-5
+        _, events = chat(service, logprobs=True, top_logprobs=n, stream=True, **hot)
+        streamed = [token for event in events for token in (event["choices"][0]["logprobs"] or {"content": []})["content"]]
+        assert streamed == content
+        _, body = completion(service, prompt=HELLO[0]["content"], logprobs=n, **hot)
+        choice = body["choices"][0]
+        assert all(len(choice["logprobs"][name]) == 60 for name in ("tokens", "token_logprobs", "top_logprobs", "text_offset"))
+        names, offsets = choice["logprobs"]["tokens"], choice["logprobs"]["text_offset"]
+        for i in range(1, 59):  # a half character is text when it turns out to stay one
+            if not any(name.startswith("bytes:") for name in names[i - 1:i + 2]):
+                assert choice["text"][offsets[i]:offsets[i + 1]] == CONTROL.sub("", names[i]), (i, choice)
+    _, body = chat(service)
+    assert body["choices"][0]["logprobs"] is None
+    status, body = chat(service, logprobs=True)
+    content = body["choices"][0]["logprobs"]["content"]
+    stop = "".join(token["token"] for token in content[4:6])
+    first = body["choices"][0]["message"]["content"].index(stop)
+    status, body = chat(service, logprobs=True, stop=stop)
+    choice = body["choices"][0]
+    assert "".join(token["token"] for token in choice["logprobs"]["content"]) == choice["message"]["content"], choice
+    assert len(choice["message"]["content"]) == first
+
+
+def biases(service):
+    status, body = chat(service, logprobs=True, top_logprobs=2)
+    best, second = body["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+    for bias in ([[30, 100]], {"30": 100}):
+        text = text_of(completion(service, logit_bias=bias))[0]
+        assert len(text) == 16 and len(set(text)) == 1, text
+    letter = text[0]
+    for bias in ([[30, False]], {"30": -100}):
+        assert letter not in text_of(completion(service, logit_bias=bias, temperature=1.5, max_tokens=100))[0]
+    status, body = completion(service, logit_bias={"100000": 1})
+    assert status == 400 and "100000" in body["error"]["message"], body
+
+
+def samplers(service):
+    hot = {"temperature": 1.5, "seed": 3, "top_k": 0, "top_p": 1, "min_p": 0, "max_tokens": 100}
+    plain = text_of(completion(service, **hot))[0]
+    assert text_of(completion(service, **{**hot, "samplers": ["temperature"]}))[0] == plain
+    for more in ({"top_n_sigma": 0.5}, {"typical_p": 0.2}, {"xtc_probability": 1, "xtc_threshold": 1e-5}, {"mirostat": 2, "mirostat_tau": 1},
+                 {"dynatemp_range": 1}, {"dry_multiplier": 50, "dry_allowed_length": 1, "dry_sequence_breakers": []},
+                 {"samplers": []}, {"repeat_penalty": 1.9, "repeat_last_n": -1}):
+        answer = text_of(completion(service, **{**hot, **more}))[0]
+        assert answer != plain, more
+        assert answer == text_of(completion(service, **{**hot, **more}))[0], more
+    text = text_of(completion(service, temperature=0, dry_multiplier=100, dry_allowed_length=1, dry_sequence_breakers=[], max_tokens=100))[0]
+    pairs = [text[i:i + 3] for i in range(len(text) - 2)]
+    assert len(pairs) - len(set(pairs)) <= 3, text
+    for name, value in (("samplers", ["nothing"]), ("mirostat", 3), ("xtc_probability", 2)):
+        status, body = completion(service, **{name: value})
+        assert (status, body["error"]["param"]) == (400, name) and "must be" in body["error"]["message"], body
+
+
 def at_once(service):
     """The text of one does not depend on who else is in the batch."""
     prompts = [f"prompt {chr(97 + i)}" for i in range(8)]
@@ -205,7 +277,7 @@ def a_worker_that_dies(service):
     assert answer[0] == 200, answer
 
 
-CASES = [answers, streams, stops, seeds, at_once, refusals, vanishing_frees_the_place, a_worker_that_dies]
+CASES = [answers, streams, stops, seeds, log_probabilities, biases, samplers, at_once, refusals, vanishing_frees_the_place, a_worker_that_dies]
 
 
 def run(number, case, service):

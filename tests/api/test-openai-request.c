@@ -72,6 +72,39 @@ static void reads_completion(void) {
     openai_request_done(&request);
 }
 
+static void reads_samplers(void) {
+    struct OpenaiRequest request;
+    struct OpenaiFault fault;
+    REQUIRE(parse(OPENAI_CHAT,
+                  "{" MESSAGES ",\"samplers\":[\"top_k\",\"xtc\"],\"dry_multiplier\":0.8,"
+                  "\"dry_sequence_breakers\":[],\"dry_penalty_last_n\":-1,\"mirostat\":2,"
+                  "\"logit_bias\":{\"7\":-100,\"9\":1.5},\"logprobs\":true,\"top_logprobs\":3}",
+                  &request, &fault) == 0);
+    CHECK_STR(request.options.samplers[1], "xtc");
+    CHECK(options_is_set(&request.options, "dry_sequence_breakers"));
+    CHECK(!request.options.dry_sequence_breakers);
+    CHECK_INT(request.options.dry_penalty_last_n, 1 << 20);
+    CHECK_INT(request.options.mirostat, 2);
+    REQUIRE(request.options.logit_bias && request.options.logit_bias->n == 2);
+    CHECK_INT(request.options.logit_bias->biases[1].token, 9);
+    CHECK_NEAR(request.options.logit_bias->biases[1].bias, 1.5, 0);
+    CHECK_INT(request.options.logprobs, 3);
+    openai_request_done(&request);
+
+    REQUIRE(parse(OPENAI_COMPLETION,
+                  "{" PROMPT ",\"logit_bias\":[[3,false],[4,2]],\"logprobs\":0,\"n_probs\":0}",
+                  &request, &fault) == 0);
+    CHECK(request.options.logit_bias->biases[0].bias == -INFINITY);
+    CHECK(options_is_set(&request.options, "logprobs"));
+    CHECK_INT(request.options.logprobs, 0);
+    openai_request_done(&request);
+
+    REQUIRE(parse(OPENAI_CHAT, "{" MESSAGES ",\"logprobs\":false,\"top_logprobs\":0}", &request,
+                  &fault) == 0);
+    CHECK(!options_is_set(&request.options, "logprobs"));
+    openai_request_done(&request);
+}
+
 struct Bad {
     enum OpenaiKind kind;
     const char *body, *param;
@@ -163,6 +196,26 @@ static void blames_the_field(void) {
         CHAT("\"stop\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]", "stop"),
         CHAT("\"ignore_eos\":1", "ignore_eos"),
         COMPLETION("\"top_k\":-1", "top_k"),
+        CHAT("\"typical_p\":1.1", "typical_p"),
+        CHAT("\"dry_base\":0.5", "dry_base"),
+        CHAT("\"dry_penalty_last_n\":-2", "dry_penalty_last_n"),
+        CHAT("\"dry_sequence_breakers\":[\"\"]", "dry_sequence_breakers"),
+        CHAT("\"mirostat\":3", "mirostat"),
+        CHAT("\"samplers\":[\"top_q\"]", "samplers"),
+        CHAT("\"samplers\":7", "samplers"),
+        CHAT("\"logit_bias\":{\"5\":101}", "logit_bias"),
+        CHAT("\"logit_bias\":{\"five\":1}", "logit_bias"),
+        CHAT("\"logit_bias\":{\"-1\":1}", "logit_bias"),
+        CHAT("\"logit_bias\":{\"5\":true}", "logit_bias"),
+        CHAT("\"logit_bias\":[[5]]", "logit_bias"),
+        CHAT("\"logit_bias\":[[5,-1e999]]", "logit_bias"),
+        CHAT("\"logit_bias\":3", "logit_bias"),
+        CHAT("\"logprobs\":1", "logprobs"),
+        CHAT("\"top_logprobs\":2", "top_logprobs"),
+        CHAT("\"logprobs\":true,\"top_logprobs\":21", "top_logprobs"),
+        COMPLETION("\"logprobs\":21", "logprobs"),
+        COMPLETION("\"logprobs\":true", "logprobs"),
+        COMPLETION("\"n_probs\":-1", "n_probs"),
     };
     check_bad(bad, G_N_ELEMENTS(bad));
 }
@@ -183,6 +236,7 @@ static void refuses_what_it_lacks(void) {
         NOT_CHAT("\"response_format\":\"text\"", "response_format"),
         NOT_CHAT("\"response_format\":{}", "response_format"),
         NOT_CHAT("\"audio\":{}", "audio"),
+        NOT_CHAT("\"logit_bias\":[[\"five\",1]]", "logit_bias"),
         NOT_CHAT("\"modalities\":[\"text\",\"audio\"]", "modalities"),
         NOT_CHAT("\"grammar\":\"root ::= x\"", "grammar"),
         NOT_COMPLETION("\"best_of\":2", "best_of"),
@@ -212,7 +266,7 @@ static void limits_messages(void) {
 
 int main(void) {
     return TEST_MAIN({"reads-chat", reads_chat}, {"reads-completion", reads_completion},
-                     {"blames-the-field", blames_the_field},
+                     {"reads-samplers", reads_samplers}, {"blames-the-field", blames_the_field},
                      {"refuses-what-it-lacks", refuses_what_it_lacks},
                      {"limits-messages", limits_messages});
 }

@@ -39,6 +39,32 @@ static void texts_have_limits(void) {
     options_done(&options);
 }
 
+static void biases_are_tokens_with_numbers(void) {
+    struct GenerateOptions options, copy;
+    options_init(&options);
+    range_says("logit_bias", "up to 1024 tokens with a number from -100 to 100, or -infinity");
+    range_says("samplers", "up to 16 of penalties, dry, top_n_sigma, top_k, typ_p, top_p, min_p, "
+                           "xtc or temperature");
+    CHECK_INT(options_set_text(&options, "logit_bias", "15043=-1.5"), 0);
+    CHECK_INT(options_set_text(&options, "logit_bias", "7=-inf"), 0);
+    CHECK_INT(options_set_text(&options, "logit_bias", "7"), -ERANGE);
+    CHECK_INT(options_set_text(&options, "logit_bias", "7="), -ERANGE);
+    CHECK_INT(options_set_text(&options, "logit_bias", "-7=1"), -ERANGE);
+    CHECK_INT(options_set_text(&options, "logit_bias", "7=nan"), -ERANGE);
+    CHECK_INT(options_set_text(&options, "logit_bias", "7=inf"), -ERANGE);
+    CHECK_INT(options_set_text(&options, "logit_bias", "7=101"), -ERANGE);
+    CHECK_INT(options_set_text(&options, "logit_bias", "99999999999=1"), -ERANGE);
+    CHECK_INT(options_copy(&options, &copy), 0);
+    options_done(&options);
+    REQUIRE(copy.logit_bias && copy.logit_bias->n == 2);
+    CHECK_INT(copy.logit_bias->biases[0].token, 15043);
+    CHECK_NEAR(copy.logit_bias->biases[0].bias, -1.5, 0);
+    CHECK(copy.logit_bias->biases[1].bias == -INFINITY);
+    for (int i = 2; i < 1024; i++) CHECK_INT(options_add_bias(&copy, i, 0), 0);
+    CHECK_INT(options_add_bias(&copy, 1, 0), -ERANGE);
+    options_done(&copy);
+}
+
 static void copies_own_their_texts(void) {
     struct GenerateOptions options, copy;
     options_init(&options);
@@ -60,5 +86,6 @@ static void copies_own_their_texts(void) {
 int main(void) {
     return TEST_MAIN({"ranges are words", ranges_are_words},
                      {"texts have limits", texts_have_limits},
+                     {"biases are tokens with numbers", biases_are_tokens_with_numbers},
                      {"copies own their texts", copies_own_their_texts});
 }
