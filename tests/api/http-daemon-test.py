@@ -180,11 +180,11 @@ def log_probabilities(service):
     assert body["choices"][0]["logprobs"] is None
     status, body = chat(service, logprobs=True)
     content = body["choices"][0]["logprobs"]["content"]
-    stop = "".join(token["token"] for token in content[4:6])
+    stop = "".join(CONTROL.sub("", token["token"]) for token in content[4:7])
     first = body["choices"][0]["message"]["content"].index(stop)
     status, body = chat(service, logprobs=True, stop=stop)
     choice = body["choices"][0]
-    assert "".join(token["token"] for token in choice["logprobs"]["content"]) == choice["message"]["content"], choice
+    assert "".join(CONTROL.sub("", token["token"]) for token in choice["logprobs"]["content"]) == choice["message"]["content"], choice
     assert len(choice["message"]["content"]) == first
 
 

@@ -297,8 +297,7 @@ static void options_not_obeyed_are_refused(void) {
     } OPTIONS[] = {{"grammar", "root ::= \"a\""},
                    {"json_schema", "{}"},
                    {"tools", "[]"},
-                   {"chat_template_kwargs", "{}"},
-                   {"draft", "model"}};
+                   {"chat_template_kwargs", "{}"}};
     struct WorkerProcess worker;
     worker_launch(&worker, &(struct FakeModel){0}, NULL);
     sd_bus *bus = worker_connect(&worker);
