@@ -10,6 +10,7 @@
 #include "engine/text/tokenizer.h"
 #include "kernels/kernels.h"
 #include "test.h"
+#include "tiny-mamba.h"
 #include "tiny-model.h"
 #include "tiny-rwkv.h"
 
@@ -21,7 +22,7 @@ static const struct TinyShape shapes[] = {
 };
 
 #define N_SHAPES (sizeof shapes / sizeof *shapes)
-#define N_SOURCES (N_SHAPES + 4)
+#define N_SOURCES (N_SHAPES + 6)
 
 static int source_fd(size_t i) {
     struct TinyRwkv separate = tiny_rwkv6;
@@ -29,6 +30,8 @@ static int source_fd(size_t i) {
     if (i == N_SHAPES) return tiny_rwkv_fd(&separate);
     if (i == N_SHAPES + 1) return tiny_rwkv_fd(&tiny_rwkv6);
     if (i == N_SHAPES + 2) return tiny_rwkv_fd(&tiny_rwkv7);
+    if (i == N_SHAPES + 3) return tiny_mamba_fd(&tiny_mamba);
+    if (i == N_SHAPES + 4) return tiny_mamba_fd(&tiny_mamba2);
     if (i == N_SOURCES - 1) return fake_model_fd(40, 0, 0, 0);
     struct TinyModel *model = tiny_model_new(&shapes[i]);
     int fd = tiny_model_fd(model);
