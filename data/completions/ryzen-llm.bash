@@ -12,7 +12,10 @@ _ryzen_llm() {
     local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
     local verbs="ask chat models show install remove load unload status bench help"
     local generation="--max-tokens --temperature --top-k --top-p --min-p --repeat-penalty --presence-penalty
-        --frequency-penalty --repeat-last-n --seed --stop --ignore-eos"
+        --frequency-penalty --repeat-last-n --typical-p --top-n-sigma --min-keep
+        --xtc-probability --xtc-threshold --dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n
+        --dry-sequence-breakers --dynatemp-range --dynatemp-exponent --mirostat --mirostat-tau --mirostat-eta
+        --samplers --logit-bias --seed --stop --ignore-eos"
     local verb="" word i
     local -a bus=()
     local -A options=(
@@ -49,9 +52,14 @@ _ryzen_llm() {
         return
     fi
     case $previous in
+    --samplers)
+        _ryzen_llm_words "penalties dry top_n_sigma top_k typ_p top_p min_p xtc temperature"
+        return
+        ;;
     -m | --model) _ryzen_llm_models "${bus[@]}"; return ;;
     -s | --system | -n | --name | -p | -r | -c | --max-tokens | --temperature | --top-[kp] | --min-p | --*-penalty | \
-        --repeat-last-n | --seed | --stop | --prompt-tokens | --tokens | --repeat | --concurrency) return ;;
+        --repeat-last-n | --typical-p | --top-n-sigma | --min-keep | --xtc-* | --dry-* | --dynatemp-* | --mirostat* | \
+        --logit-bias | --seed | --stop | --prompt-tokens | --tokens | --repeat | --concurrency) return ;;
     esac
     if [[ $cur == -* && -v options[$verb] ]]; then
         _ryzen_llm_words "${options[$verb]} --user --help"
