@@ -23,6 +23,8 @@ static void read_tensor(const struct GgufTensor *tensor) {
         for (uint64_t i = 0; ternary && i < matrix.n_cols; i++)
             if (floats[i] != (float)trits[i] * scale) abort();
         if (matrix.type->id == QUANT_Q8_0) quant_q8_row(&matrix, row, trits, floats);
+        if (matrix.type->id == QUANT_Q4_0)
+            quant_q4_row(&matrix, row, (uint8_t *)trits, (uint16_t *)(void *)floats);
     }
 }
 
@@ -48,6 +50,21 @@ static void read_keys(const struct Gguf *file) {
     }
 }
 
+/* The same bytes as the parts of one model, twice: whoever says that he is both is refused,
+ * whatever else is wrong with him. */
+static void join(const uint8_t *data, size_t size) {
+    struct Gguf *parts[2] = {NULL, NULL}, *file = NULL;
+    Reason why = {0};
+    for (size_t n = 1; n <= 2; n++) {
+        for (size_t i = 0; i < n; i++)
+            if (gguf_parse(data, size, &parts[i], NULL) < 0) abort();
+        int r = gguf_join(parts, n, &file, &why);
+        if (r < 0 && !why.text[0]) abort();
+        if (r == 0 && n == 2) abort();
+        if (r == 0) gguf_free(file);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct Gguf *file = NULL;
     Reason why = {0};
@@ -62,5 +79,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         read_tensor(tensor);
     }
     gguf_free(file);
+    join(data, size);
     return 0;
 }
