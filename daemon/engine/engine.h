@@ -10,7 +10,7 @@
  * pool behind it is the engine's own affair. Errors: -errno; -ENOMEM everywhere. Nothing here logs.
  * Determinism: the logits of a sequence depend on its tokens alone: not on the other spans of the
  * step, not on how its prompt was cut into spans, not on the thread count, not on the CPU tier, bit
- * for bit. Only EngineOptions.kv_type, which tests set, changes them.
+ * for bit. Only EngineOptions.kv_type changes them, and n_ctx those of a model with LongRoPE.
  */
 #pragma once
 

@@ -89,12 +89,16 @@ static int load_linear(struct Transformer *t, struct Weights *weights, uint32_t 
     return r < 0 ? r : 0;
 }
 
+static bool has_norm(const struct Transformer *t, const struct NormTensor *tensor) {
+    if (tensor->owner == OF_BITNET) return t->variant->is_bitnet;
+    return tensor->owner == OF_ALL || t->variant->has_head_norms;
+}
+
 static int load_norm(struct Transformer *t, struct Weights *weights, uint32_t i,
                      const struct NormTensor *tensor, Reason *why) {
     struct Layer *layer = &t->layers[i];
     const float **ret = (const float **)((char *)layer + tensor->offset);
-    if (tensor->owner == OF_BITNET && !t->variant->is_bitnet) return 0;
-    if (tensor->owner == OF_HEAD_NORMS && !t->variant->has_head_norms) return 0;
+    if (!has_norm(t, tensor)) return 0;
     return weights_vector(weights, layer_tensor(i, tensor->name, ".weight").text, 0,
                           size_of(t, layer, tensor->size), ret, why);
 }
@@ -129,6 +133,53 @@ static int load_tensors(struct Transformer *t, struct Weights *weights, Reason *
     return r;
 }
 
+/* ---- Tensors that nobody would look at: a model that has them computes something else ---- */
+
+static const char *const end_tensors[] = {
+    "token_embd", "output_norm", "output", "rope_freqs", "rope_factors_short", "rope_factors_long",
+};
+
+static const char *const suffixes[] = {".weight", ".bias", ".scale", ".weight_scale"};
+
+/* Whether `name` is `stem` and one of the first n suffixes. */
+static bool is_tensor(const char *name, const char *stem, size_t n) {
+    const size_t length = strlen(stem);
+    if (strncmp(name, stem, length) != 0) return false;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name + length, suffixes[i]) == 0) return true;
+    return false;
+}
+
+static bool is_known_in_layer(const struct Transformer *t, const char *name) {
+    for (size_t i = 0; i < N_OF(linear_tensors); i++)
+        if (is_tensor(name, linear_tensors[i].name, N_OF(suffixes))) return true;
+    for (size_t i = 0; i < N_OF(norm_tensors); i++)
+        if (has_norm(t, &norm_tensors[i]) && is_tensor(name, norm_tensors[i].name, 1)) return true;
+    return false;
+}
+
+static bool is_known(const struct Transformer *t, const char *name) {
+    unsigned layer;
+    int at = 0;
+    if (sscanf(name, "blk.%9u.%n", &layer, &at) == 1 && at > 0)
+        return layer < t->n_layers && is_known_in_layer(t, name + at);
+    for (size_t i = 0; i < N_OF(end_tensors); i++)
+        if (is_tensor(name, end_tensors[i], N_OF(suffixes))) return true;
+    return false;
+}
+
+/* A packed file has none left in its metadata. */
+static int refuse_unknown_tensors(const struct Transformer *t, const struct Gguf *file,
+                                  Reason *why) {
+    for (size_t i = 0; i < gguf_n_tensors(file); i++) {
+        const char *name = gguf_tensor_at(file, i)->name;
+        if (!is_known(t, name))
+            return reason_set(why, ENOTSUP, "the architecture %s has no tensor %s",
+                              t->variant->architecture, name);
+    }
+    return 0;
+}
+
 /* ---- Opening ---- */
 
 static int init_kv(struct Transformer *t, const char *type, Reason *why) {
@@ -146,6 +197,7 @@ int transformer_open(const struct ModelFile *file, struct ModelShape *ret_shape,
     if (!t) return -ENOMEM;
     int r = transformer_read_shape(t, file, why);
     if (r == 0) r = load_tensors(t, file->weights, why);
+    if (r == 0) r = refuse_unknown_tensors(t, file->gguf, why);
     if (r == 0) r = init_kv(t, file->kv_type, why);
     if (r < 0) {
         transformer_close(t);

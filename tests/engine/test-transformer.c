@@ -237,8 +237,54 @@ static void bitnet_odd(void) {
     check_tiny(&shape, 1e-1);
 }
 
+/* ---- LongRoPE: which list of divisors counts is decided when a model is opened ---- */
+
+static Engine *open_long(int fd, uint32_t n_ctx, Sequence **ret, float *logits) {
+    Engine *engine = NULL;
+    Token tokens[20];
+    for (unsigned i = 0; i < 20; i++) tokens[i] = (Token)(i * 7 % 45);
+    CHECK_INT(engine_open(fd, &(struct EngineOptions){.n_ctx = n_ctx}, &engine, NULL), 0);
+    CHECK_INT(sequence_new(engine, ret), 0);
+    struct Span span = {*ret, tokens, 20, SPAN_LAST_LOGITS};
+    CHECK_INT(engine_step(engine, &span, 1), 0);
+    memcpy(logits, span.ret, 45 * sizeof *logits);
+    return engine;
+}
+
+static void long_rope(void) {
+    static const uint32_t contexts[] = {0, 65, 64}; /* two long, one short */
+    struct TinyShape shape = odd;
+    shape.rope_long = 64;
+    struct TinyModel *model = tiny_model_new(&shape);
+    int fd = tiny_model_fd(model);
+    Engine *engines[3];
+    Sequence *sequences[3];
+    float logits[3][45];
+    void *data;
+    size_t size;
+    Reason why = {""};
+    for (unsigned i = 0; i < 3; i++)
+        engines[i] = open_long(fd, contexts[i], &sequences[i], logits[i]);
+    CHECK(memcmp(logits[0], logits[1], sizeof logits[0]) == 0);
+    CHECK(memcmp(logits[0], logits[2], sizeof logits[0]) != 0);
+    /* The past of one is none of the other's. */
+    REQUIRE(sequence_save(sequences[0], &data, &size) == 0);
+    for (unsigned i = 1; i < 3; i++) CHECK_INT(sequence_truncate(sequences[i], 0), 0);
+    CHECK_INT(sequence_restore(sequences[1], data, size, &why), 0);
+    CHECK_INT(sequence_restore(sequences[2], data, size, &why), -EBADMSG);
+    CHECK(strstr(why.text, "another model"));
+    free(data);
+    for (unsigned i = 0; i < 3; i++) {
+        sequence_free(sequences[i]);
+        engine_free(engines[i]);
+    }
+    tiny_model_free(model);
+    close(fd);
+}
+
 int main(void) {
     return TEST_MAIN(
+        {"LongRoPE for long and for short contexts", long_rope},
         {"a llama of odd sizes", llama_odd}, {"all that a llama may have", llama_everything},
         {"Q8_0 matrices", llama_q8_0}, {"a BitNet of odd sizes", bitnet_odd},
         {"stories260K in F32", stories_f32}, {"stories260K in F16", stories_f16},

@@ -88,11 +88,15 @@ struct TinyModel *tiny_model_new(const struct TinyShape *shape) {
     struct TinyModel *model = calloc(1, sizeof *model);
     model->shape = *shape;
     model->random = 1;
-    model->tensors = calloc(4 + shape->n_layers * 20, sizeof *model->tensors);
+    model->tensors = calloc(6 + shape->n_layers * 20, sizeof *model->tensors);
     add_matrix(model, "token_embd.weight", -1, shape->n_vocab, shape->n_embd);
     add_vector(model, "output_norm.weight", -1, shape->n_embd, 1, 0.3);
     if (shape->untied) add_matrix(model, "output.weight", -1, shape->n_vocab, shape->n_embd);
     if (shape->rope_factors) add_vector(model, "rope_freqs.weight", -1, shape->n_rot / 2, 2, 1);
+    if (shape->rope_long) {
+        add_vector(model, "rope_factors_long.weight", -1, shape->n_rot / 2, 4, 2);
+        add_vector(model, "rope_factors_short.weight", -1, shape->n_rot / 2, 1, 0.5);
+    }
     for (uint32_t i = 0; i < shape->n_layers; i++) add_layer(model, (int)i);
     return model;
 }
@@ -157,6 +161,11 @@ static void write_keys(struct GgufWriter *writer, const struct TinyShape *s) {
     write_u32(writer, s->architecture, "rope.dimension_count", s->n_rot);
     snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", s->architecture);
     gguf_writer_f32(writer, key, 1e-5f);
+    if (s->rope_long != 0) {
+        snprintf(key, sizeof key, "%s.rope.scaling.type", s->architecture);
+        gguf_writer_string(writer, key, "longrope");
+        write_u32(writer, s->architecture, "rope.scaling.original_context_length", s->rope_long);
+    }
     if (s->rope_linear != 0) {
         snprintf(key, sizeof key, "%s.rope.scaling.type", s->architecture);
         gguf_writer_string(writer, key, "linear");

@@ -17,6 +17,7 @@ struct TinyShape {
     uint32_t type; /* of the matrices: QUANT_F32, QUANT_F16 or QUANT_Q8_0 */
     bool untied, biases, rope_factors;
     float rope_linear;      /* 0: none */
+    uint32_t rope_long;     /* LongRoPE past so many tokens, which the reference lacks; 0: none */
     const char *activation; /* NULL: the architecture's */
     bool f16_kv;            /* keys and values are rounded to halves */
 };
