@@ -88,6 +88,53 @@ static void save_tokenizers(const char *directory) {
     }
 }
 
+/* Texts for fuzz-tokenizer.c: the first byte chooses the vocabulary. */
+static void save_texts(const char *directory) {
+    static const char *const TEXTS[] = {
+        "Hello, y'all! I'LL take 12345 of these.\r\n\r\n\tif (x) {  y();  }\n   ",
+        "\u043f\u0440\u0438\u0432\u0435\u0442 \u4e2d\u6587\u3002\u3000\u304b\u306a "
+        "\ud55c\uae00 e\u0301 \u0663\u0664 \u00bd \U0001f469\u200d\U0001f680",
+        "aaaaaaaabcabcabc  abc\n\nabcd abc\u20ac hello<user><|end|><|x|><|xx|></s>",
+        "bad \xff\xc3(\xe2\x82 \xf0\x9f\x98 \xed\xa0\x80 bytes",
+    };
+    for (unsigned kind = 0; kind < 24; kind++) {
+        const char *text = TEXTS[kind % 4];
+        char path[4096];
+        snprintf(path, sizeof path, "%s/tokenizer/text-%u", directory, kind);
+        FILE *file = fopen(path, "wb");
+        if (!file || fputc((int)kind, file) == EOF || fputs(text, file) == EOF ||
+            fclose(file) != 0) {
+            perror(path);
+            exit(1);
+        }
+    }
+}
+
+/* Merges of what is no token, tokens without text, the same twice, a byte by its name, wrong ids.
+ */
+static void save_odd_bpe(const char *directory) {
+    static const char *const TEXTS[] = {"a",      "b",    "",       "ab", "ab",
+                                        "<0x63>", "abab", "\u0120", "<u>"};
+    static const int32_t TYPES[] = {1, 1, 1, 1, 3, 6, 4, 1, 0};
+    static const char *const MERGES[] = {"ab ab", "a b", "b a", "ba ba", "a b", "c c", "cc c"};
+    struct GgufWriter *writer = gguf_writer_new();
+    gguf_writer_string(writer, "tokenizer.ggml.model", "gpt2");
+    gguf_writer_string(writer, "general.name", "phi-3");
+    gguf_writer_strings(writer, "tokenizer.ggml.tokens", TEXTS, 9);
+    gguf_writer_i32s(writer, "tokenizer.ggml.token_type", TYPES, 9);
+    gguf_writer_strings(writer, "tokenizer.ggml.merges", MERGES, 7);
+    gguf_writer_u32(writer, "tokenizer.ggml.bos_token_id", 99);
+    gguf_writer_u32(writer, "tokenizer.ggml.eos_token_id", 4);
+    gguf_writer_bool(writer, "tokenizer.ggml.add_bos_token", true);
+    gguf_writer_bool(writer, "tokenizer.ggml.add_eos_token", true);
+    save(directory, "tokenizer/odd-bpe.gguf", writer);
+    writer = gguf_writer_new();
+    gguf_writer_string(writer, "general.architecture", "mamba");
+    gguf_writer_string(writer, "tokenizer.ggml.model", "no_vocab");
+    gguf_writer_u32(writer, "mamba.vocab_size", 7);
+    save(directory, "tokenizer/none.gguf", writer);
+}
+
 int main(int argc, char *argv[]) {
     if (argc != 2) {
         fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
@@ -96,5 +143,7 @@ int main(int argc, char *argv[]) {
     save_keys(argv[1]);
     save_tensors(argv[1]);
     save_tokenizers(argv[1]);
+    save_odd_bpe(argv[1]);
+    save_texts(argv[1]);
     return 0;
 }
