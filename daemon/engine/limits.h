@@ -40,7 +40,7 @@
  * below a hundred probes. */
 #define TOKENIZER_MAX_PROBES 4096
 /* Text for one call, after the longest context there is. A text that is one single word needs
- * about 50 times its size while it is tokenised. */
+ * about 60 times its size while it is tokenised. */
 #define TOKENIZER_MAX_INPUT (16U << 20)
 
 /* ---- Sampling ---- */

@@ -52,6 +52,42 @@ static void strips_before(void) {
     tokenizer_free(t);
 }
 
+/* ---- Which of several ---- */
+
+/* The longest wins, wherever it stands; runs of one character are the case that could be slow. */
+static void cuts_the_longest_first(void) {
+    enum { N_RUNS = 600 };
+    static char runs[N_RUNS][N_RUNS + 1];
+    static const char *texts[N_RUNS + 1];
+    static int32_t types[N_RUNS + 1];
+    const size_t size = 1 << 20;
+    struct GgufWriter *writer = gguf_writer_new();
+    Token *tokens;
+    size_t n;
+    texts[0] = "b";
+    types[0] = 1;
+    for (unsigned i = 1; i <= N_RUNS; i++) {
+        memset(runs[i - 1], 'a', i);
+        texts[i] = runs[i - 1];
+        types[i] = 4;
+    }
+    gguf_writer_string(writer, "tokenizer.ggml.model", "rwkv");
+    gguf_writer_strings(writer, "tokenizer.ggml.tokens", texts, N_RUNS + 1);
+    gguf_writer_i32s(writer, "tokenizer.ggml.token_type", types, N_RUNS + 1);
+    Tokenizer *t = load_well(writer);
+    REQUIRE(t);
+    CHECK_TOKENS(t, "aabaaab", 0, 2, 0, 3, 0);
+    char *text = malloc(size);
+    memset(text, 'a', size);
+    CHECK_INT(tokenizer_encode(t, text, size, 0, &tokens, &n), 0);
+    CHECK_INT(n, size / N_RUNS + 1);
+    CHECK_INT(tokens[0], N_RUNS);
+    CHECK_INT(tokens[n - 1], size % N_RUNS);
+    free(tokens);
+    free(text);
+    tokenizer_free(t);
+}
+
 /* ---- Before and behind the text ---- */
 
 static void adds_what_the_file_says(void) {
@@ -187,6 +223,7 @@ static void has_no_text(void) {
 
 int main(void) {
     return TEST_MAIN({"strips behind", strips_behind}, {"strips before", strips_before},
+                     {"cuts the longest first", cuts_the_longest_first},
                      {"adds what the file says", adds_what_the_file_says},
                      {"knows ends by text", knows_ends_by_text},
                      {"knows ends of parts", knows_ends_of_parts},

@@ -35,38 +35,6 @@ static int copy_texts(struct SpecialTokens *special, const struct TokenTexts *vo
     return 0;
 }
 
-/* The texts come longest first, so equal sizes of a first byte are neighbours. */
-static int collect_sizes(struct SpecialTokens *special) {
-    uint32_t n = 0;
-    special->sizes = malloc((special->texts.n + 1) * sizeof *special->sizes);
-    if (!special->sizes) return -ENOMEM;
-    uint32_t *last = calloc(256, sizeof *last), *counts = calloc(256, sizeof *counts);
-    int r = last && counts ? 0 : -ENOMEM;
-    /* once to count, once to place */
-    for (unsigned pass = 0; r == 0 && pass < 2; pass++) {
-        memset(last, 0, 256 * sizeof *last);
-        for (Token token = 0; token < (Token)special->texts.n; token++) {
-            const char *text;
-            uint32_t size = (uint32_t)token_texts_get(&special->texts, token, &text);
-            uint8_t first = (uint8_t)text[0];
-            if (last[first] == size) continue;
-            last[first] = size;
-            if (pass == 0)
-                counts[first]++;
-            else
-                special->sizes[special->starts[first] + --counts[first]] = size;
-        }
-        for (unsigned b = 0; pass == 0 && b < 256; b++) {
-            special->starts[b] = n;
-            n += counts[b];
-        }
-    }
-    special->starts[256] = n;
-    free(last);
-    free(counts);
-    return r;
-}
-
 int special_tokens_init(struct SpecialTokens *special, const struct TokenTexts *vocabulary,
                         unsigned (*kind)(const void *userdata, Token token), const void *userdata) {
     uint32_t n = 0;
@@ -82,8 +50,7 @@ int special_tokens_init(struct SpecialTokens *special, const struct TokenTexts *
     }
     qsort_r(special->tokens, n, sizeof *special->tokens, longest_first, (void *)vocabulary);
     int r = copy_texts(special, vocabulary, n, size);
-    if (r == 0) r = token_index_init(&special->index, &special->texts, every, NULL);
-    if (r == 0) r = collect_sizes(special);
+    if (r == 0) r = prefix_index_init(&special->index, &special->texts, every, NULL);
     if (r < 0) return r;
     special->kinds = malloc((size_t)n + 1);
     if (!special->kinds) return -ENOMEM;
@@ -94,28 +61,26 @@ int special_tokens_init(struct SpecialTokens *special, const struct TokenTexts *
 
 void special_tokens_done(struct SpecialTokens *special) {
     token_texts_done(&special->texts);
-    token_index_done(&special->index);
+    prefix_index_done(&special->index);
     free(special->tokens);
     free(special->kinds);
-    free(special->sizes);
 }
 
 /* ---- Cutting ---- */
 
-/* Marks which special texts stand anywhere in the text: few do, and only these are cut out. */
+/* Marks which special texts stand anywhere in the text: few do, and only these are cut out. Where
+ * one has been seen before, its stems have been, too. */
 static bool find_present(const struct SpecialTokens *special, const char *text, size_t size,
                          bool control, bool *present) {
+    const struct PrefixIndex *index = &special->index;
     bool any = false;
     for (size_t at = 0; at < size; at++) {
-        uint8_t first = (uint8_t)text[at];
-        for (uint32_t i = special->starts[first]; i < special->starts[first + 1]; i++) {
-            if (special->sizes[i] > size - at) continue;
-            Token token = token_index_find(&special->index, text + at, special->sizes[i]);
-            if (token == TOKEN_NONE || (special->kinds[token] & SPECIAL_CONTROL && !control))
-                continue;
-            present[token] = any = true;
-        }
+        uint32_t place = prefix_index_find(index, text + at, size - at);
+        for (; place != PREFIX_NONE && !present[index->tokens[place]]; place = index->stems[place])
+            present[index->tokens[place]] = any = true;
     }
+    for (uint32_t i = 0; any && !control && i < special->texts.n; i++)
+        if (special->kinds[i] & SPECIAL_CONTROL) present[i] = false;
     return any;
 }
 

@@ -5,16 +5,13 @@
  */
 #pragma once
 
-#include "engine/text/vocabulary.h"
+#include "engine/text/prefix-index.h"
 
 struct SpecialTokens {
-    struct TokenTexts texts; /* longest first */
-    struct TokenIndex index; /* into texts */
-    Token *tokens;           /* what they stand for in the vocabulary */
-    uint8_t *kinds;          /* as `kind` has said */
-    /* The sizes of texts that start with byte b are sizes[starts[b]] to sizes[starts[b + 1]]. */
-    uint32_t *sizes;
-    uint32_t starts[257];
+    struct TokenTexts texts;  /* longest first */
+    struct PrefixIndex index; /* into texts */
+    Token *tokens;            /* what they stand for in the vocabulary */
+    uint8_t *kinds;           /* as `kind` has said */
 };
 
 enum SpecialKind {
@@ -26,8 +23,7 @@ enum SpecialKind {
     SPECIAL_STRIPS_RIGHT = 1 << 3,
 };
 
-/* Collects the tokens that `kind` (enum SpecialKind) calls special. -ENOMEM, -E2BIG as
- * token_index_init(). */
+/* Collects the tokens that `kind` (enum SpecialKind) calls special. -ENOMEM. */
 int special_tokens_init(struct SpecialTokens *special, const struct TokenTexts *vocabulary,
                         unsigned (*kind)(const void *userdata, Token token), const void *userdata);
 void special_tokens_done(struct SpecialTokens *special);

@@ -1,26 +1,13 @@
 /*
  * RWKV World ("rwkv"): at every place the longest token that the text goes on with. The file writes
  * tokens like Python writes bytes; here everything is in bytes, from loading on.
- *
- * The tokens are sorted, and each knows the longest one that it starts with, its stem. Whatever
- * token the text starts with sorts at or before the text, and everything between the two starts
- * with it, too: so it is the last token that isn't behind the text, or a stem of it. Eight bytes a
- * token, however long they are.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/text/prefix-index.h"
 #include "engine/text/tokenizer-model.h"
-
-#define NO_STEM UINT32_MAX
-
-struct World {
-    Token *tokens;   /* those that text may become, sorted by their bytes, then by number */
-    uint32_t *stems; /* places in `tokens` */
-    uint32_t
-        starts[257]; /* tokens with the first byte b are tokens[starts[b]] to [starts[b + 1]] */
-};
 
 /* ---- The texts ---- */
 
@@ -61,137 +48,36 @@ static size_t world_decode(const char *text, size_t size, enum TokenType type, c
 /* ---- Loading ---- */
 
 /* Users' words become no control token; user-defined ones are cut out before. */
-static bool is_wanted(const Tokenizer *tokenizer, Token token) {
-    const char *piece;
+static bool is_wanted(const void *userdata, Token token) {
+    const Tokenizer *tokenizer = userdata;
     uint8_t type = tokenizer->types[token];
-    return (type == TOKEN_NORMAL || type == TOKEN_BYTE) &&
-           token_texts_get(&tokenizer->pieces, token, &piece) > 0;
-}
-
-static int by_bytes(const void *a, const void *b, void *userdata) {
-    const struct TokenTexts *pieces = userdata;
-    Token x = *(const Token *)a, y = *(const Token *)b;
-    const char *x_piece, *y_piece;
-    size_t x_size = token_texts_get(pieces, x, &x_piece);
-    size_t y_size = token_texts_get(pieces, y, &y_piece);
-    int order = memcmp(x_piece, y_piece, x_size < y_size ? x_size : y_size);
-    if (order != 0) return order;
-    if (x_size != y_size) return x_size < y_size ? -1 : 1;
-    return x < y ? -1 : x > y;
-}
-
-static uint8_t first_byte(const struct TokenTexts *pieces, Token token) {
-    return (uint8_t)pieces->bytes[pieces->offsets[token]];
-}
-
-/* By the first byte at once, which is most of the way; inside of it by comparing. */
-static void sort_tokens(struct World *world, const Tokenizer *tokenizer) {
-    const struct TokenTexts *pieces = &tokenizer->pieces;
-    uint32_t next[256];
-    for (Token token = 0; token < (Token)pieces->n; token++)
-        if (is_wanted(tokenizer, token)) world->starts[first_byte(pieces, token) + 1]++;
-    for (unsigned b = 0; b < 256; b++) {
-        world->starts[b + 1] += world->starts[b];
-        next[b] = world->starts[b];
-    }
-    for (Token token = 0; token < (Token)pieces->n; token++)
-        if (is_wanted(tokenizer, token)) world->tokens[next[first_byte(pieces, token)]++] = token;
-    for (unsigned b = 0; b < 256; b++)
-        qsort_r(world->tokens + world->starts[b], world->starts[b + 1] - world->starts[b],
-                sizeof *world->tokens, by_bytes, (void *)pieces);
-}
-
-static bool starts_with(const struct TokenTexts *pieces, Token token, Token stem) {
-    const char *piece, *stem_piece;
-    size_t size = token_texts_get(pieces, token, &piece);
-    size_t stem_size = token_texts_get(pieces, stem, &stem_piece);
-    return stem_size <= size && memcmp(piece, stem_piece, stem_size) == 0;
-}
-
-/* The stem is the token before, or one of its stems. */
-static void find_stems(struct World *world, const struct TokenTexts *pieces) {
-    for (uint32_t i = 0; i < world->starts[256]; i++) {
-        uint32_t stem = i > 0 ? i - 1 : NO_STEM;
-        while (stem != NO_STEM && !starts_with(pieces, world->tokens[i], world->tokens[stem]))
-            stem = world->stems[stem];
-        world->stems[i] = stem;
-    }
+    return type == TOKEN_NORMAL || type == TOKEN_BYTE;
 }
 
 static int world_load(Tokenizer *tokenizer, const struct Gguf *file, Reason *why) {
-    struct World *world = calloc(1, sizeof *world);
-    if (!world) return -ENOMEM;
-    tokenizer->state = world;
-    world->tokens = calloc(tokenizer->pieces.n, sizeof *world->tokens);
-    world->stems = calloc(tokenizer->pieces.n, sizeof *world->stems);
-    if (!world->tokens || !world->stems) return -ENOMEM;
-    sort_tokens(world, tokenizer);
-    find_stems(world, &tokenizer->pieces);
-    return 0;
+    struct PrefixIndex *index = calloc(1, sizeof *index);
+    if (!index) return -ENOMEM;
+    tokenizer->state = index;
+    return prefix_index_init(index, &tokenizer->pieces, is_wanted, tokenizer);
 }
 
 static void world_free(void *state) {
-    struct World *world = state;
-    free(world->tokens);
-    free(world->stems);
-    free(world);
+    prefix_index_done(state);
+    free(state);
 }
 
 /* ---- Encoding ---- */
 
-static bool is_behind(const struct TokenTexts *pieces, Token token, const char *text, size_t size) {
-    const char *piece;
-    size_t piece_size = token_texts_get(pieces, token, &piece);
-    int order = memcmp(piece, text, piece_size < size ? piece_size : size);
-    return order > 0 || (order == 0 && piece_size > size);
-}
-
-/* The last token that isn't behind the text, among those with its first byte. */
-static uint32_t find_last(const struct World *world, const struct TokenTexts *pieces,
-                          const char *text, size_t size) {
-    uint32_t from = world->starts[(uint8_t)text[0]], to = world->starts[(uint8_t)text[0] + 1];
-    uint32_t first = from;
-    while (from < to) {
-        uint32_t middle = from + (to - from) / 2;
-        if (is_behind(pieces, world->tokens[middle], text, size))
-            to = middle;
-        else
-            from = middle + 1;
-    }
-    return from > first ? from - 1 : NO_STEM;
-}
-
-static size_t common_size(const char *a, size_t a_size, const char *b, size_t b_size) {
-    size_t n = 0;
-    while (n < a_size && n < b_size && a[n] == b[n]) n++;
-    return n;
-}
-
-/* The longest token that the text starts with, and its size; or TOKEN_NONE. */
-static Token match(const Tokenizer *tokenizer, const char *text, size_t size, size_t *ret_size) {
-    const struct World *world = tokenizer->state;
-    const struct TokenTexts *pieces = &tokenizer->pieces;
-    const char *piece;
-    uint32_t i = find_last(world, pieces, text, size);
-    if (i == NO_STEM) return TOKEN_NONE;
-    size_t piece_size = token_texts_get(pieces, world->tokens[i], &piece);
-    size_t common = common_size(piece, piece_size, text, size);
-    while (piece_size > common) {
-        i = world->stems[i];
-        if (i == NO_STEM) return TOKEN_NONE;
-        piece_size = token_texts_get(pieces, world->tokens[i], &piece);
-    }
-    *ret_size = piece_size;
-    return world->tokens[i];
-}
-
 static int world_encode(const Tokenizer *tokenizer, const char *text, size_t size, bool first,
                         struct Merger *merger, struct TokenList *ret) {
+    const struct PrefixIndex *index = tokenizer->state;
+    const char *piece;
     size_t width;
     for (size_t at = 0; at < size; at += width) {
-        width = 1;
-        Token token = match(tokenizer, text + at, size - at, &width);
-        int r = token_list_add(ret, token == TOKEN_NONE ? tokenizer->unknown : token);
+        uint32_t place = prefix_index_find(index, text + at, size - at);
+        Token token = place == PREFIX_NONE ? tokenizer->unknown : index->tokens[place];
+        width = place == PREFIX_NONE ? 1 : token_texts_get(&tokenizer->pieces, token, &piece);
+        int r = token_list_add(ret, token);
         if (r < 0) return r;
     }
     return 0;
