@@ -8,9 +8,9 @@ static inline int32_t order_of(float logit) {
     float one_zero = logit + 0.0f;
     int32_t bits;
     memcpy(&bits, &one_zero, sizeof bits);
-    int32_t magnitude = bits & INT32_MAX;
-    int32_t order = bits < 0 ? -magnitude : magnitude;
-    return magnitude >= 0x7f800000 ? INT32_MIN : order;
+    int32_t magnitude = bits & INT32_MAX, sign = bits >> 31;
+    int32_t endless = -(magnitude >= 0x7f800000);
+    return (((magnitude ^ sign) - sign) & ~endless) | (INT32_MIN & endless);
 }
 
 static Token best_of_all(const float *logits, uint32_t n_vocab) {
