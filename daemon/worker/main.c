@@ -16,6 +16,7 @@
 #include "worker/limits.h"
 #include "worker/log.h"
 #include "worker/pack.h"
+#include "worker/requantise-word.h"
 #include "worker/synthesize.h"
 #include "worker/worker.h"
 
@@ -142,25 +143,12 @@ static int synthesize(const struct Arguments *arguments) {
     return synthesize_run(&options);
 }
 
-static bool weights_parse(const char *word, enum Requantise *ret) {
-    static const char *const words[] = {
-        [REQUANTISE_NOTHING] = "file", [REQUANTISE_Q8] = "q8", [REQUANTISE_Q4] = "q4"};
-    *ret = REQUANTISE_NOTHING;
-    if (!word) return true;
-    for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
-        if (g_str_equal(word, words[i])) {
-            *ret = (enum Requantise)i;
-            return true;
-        }
-    return false;
-}
-
 static int pack(const struct Arguments *arguments, const char *name) {
     struct PackOptions options = {
         .model = arguments->model, .output = arguments->output, .name = name};
 
     if (!options.output) return usage_error("--pack needs --output");
-    if (!weights_parse(arguments->weights, &options.requantise))
+    if (arguments->weights && !requantise_parse(arguments->weights, &options.requantise))
         return usage_error("--weights is file, q8 or q4");
     return pack_run(&options);
 }

@@ -3,6 +3,7 @@
 #include <json-glib/json-glib.h>
 
 #include "worker/prompt.h"
+#include "worker/requantise-word.h"
 
 /* Strings of a model file are bytes; JSON wants UTF-8. */
 static void add_string(JsonBuilder *builder, const char *name, const char *value) {
@@ -43,9 +44,12 @@ static void add_packed(JsonBuilder *builder, const struct ManifestFacts *facts) 
 }
 
 /* Only there when something was: what the weights have lost and won. */
-static void add_requantised(JsonBuilder *builder, const struct PackReport *report) {
+static void add_requantised(JsonBuilder *builder, const struct ManifestFacts *facts) {
+    const struct PackReport *report = facts->report;
+
     json_builder_set_member_name(builder, "requantised");
     json_builder_begin_object(builder);
+    add_string(builder, "asked", requantise_word(facts->requantise));
     json_builder_set_member_name(builder, "worst_error");
     json_builder_add_double_value(builder, report->worst_error);
     add_string(builder, "worst_tensor", report->worst_name);
@@ -76,8 +80,25 @@ char *manifest_text(const Engine *engine, const struct ManifestFacts *facts) {
     if (facts->n_files > 1) add_number(builder, "files", facts->n_files);
     add_model(builder, engine);
     add_packed(builder, facts);
-    if (facts->report->n_changes > 0) add_requantised(builder, facts->report);
+    if (facts->report->n_changes > 0) add_requantised(builder, facts);
     json_builder_end_object(builder);
     root = json_builder_get_root(builder);
     return json_to_string(root, TRUE);
+}
+
+/* NULL where there is no such thing. */
+static JsonNode *member_of(JsonNode *node, const char *name) {
+    if (!node || !JSON_NODE_HOLDS_OBJECT(node)) return NULL;
+    return json_object_get_member(json_node_get_object(node), name);
+}
+
+enum Requantise manifest_requantise(const char *path) {
+    g_autoptr(JsonParser) parser = json_parser_new();
+    enum Requantise ret = REQUANTISE_NOTHING;
+
+    if (!json_parser_load_from_file(parser, path, NULL)) return ret;
+    JsonNode *asked = member_of(member_of(json_parser_get_root(parser), "requantised"), "asked");
+    const char *word = asked && JSON_NODE_HOLDS_VALUE(asked) ? json_node_get_string(asked) : NULL;
+    if (word) requantise_parse(word, &ret);
+    return ret;
 }

@@ -14,8 +14,13 @@ struct ManifestFacts {
     uint64_t size;      /* of the GGUF file, of all parts */
     uint64_t n_files;   /* GGUF files */
     uint64_t packed_bytes;
-    const struct PackReport *report;
+    enum Requantise requantise;      /* what was asked for ... */
+    const struct PackReport *report; /* ... and what was done */
 };
 
 /* The JSON text; g_free() it. */
 char *manifest_text(const Engine *engine, const struct ManifestFacts *facts);
+
+/* What the model of this manifest was asked to become when it was installed: what it is to be again
+ * where its packed file cannot be used. Nothing where the file is missing or says nothing. */
+enum Requantise manifest_requantise(const char *path);

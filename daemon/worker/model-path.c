@@ -7,6 +7,7 @@
 
 #include "worker/draft.h"
 #include "worker/log.h"
+#include "worker/manifest.h"
 #include "worker/model-files.h"
 
 static int model_open(const char *path, const struct EngineOptions *options, Engine **ret,
@@ -27,6 +28,16 @@ static int packed_open(const char *path, const struct EngineOptions *options, En
     return r;
 }
 
+/* The GGUF files of an installed model become again what was asked for then. */
+static int installed_open(const char *path, const struct EngineOptions *options, Engine **ret,
+                          Reason *why) {
+    g_autofree char *manifest = g_build_filename(path, MANIFEST_FILE, NULL);
+    struct EngineOptions as_installed = options ? *options : (struct EngineOptions){0};
+
+    as_installed.requantise = manifest_requantise(manifest);
+    return model_open(path, &as_installed, ret, why);
+}
+
 int model_path_open(const char *path, const struct EngineOptions *options, Engine **ret,
                     Reason *why) {
     if (!g_file_test(path, G_FILE_TEST_IS_DIR)) return model_open(path, options, ret, why);
@@ -40,7 +51,7 @@ int model_path_open(const char *path, const struct EngineOptions *options, Engin
         log_message(LOG_NOTICE, "Not using %s: %s", packed,
                     of_packed.text[0] ? of_packed.text : g_strerror(ABS(packed_r)));
     *why = (Reason){""};
-    int r = model_open(path, options, ret, why);
+    int r = installed_open(path, options, ret, why);
     if (r != -ENOENT || packed_r == -ENOENT) return r;
     *why = of_packed;
     return packed_r < 0 ? packed_r : -ESTALE;

@@ -128,6 +128,7 @@ static int manifest_make(struct Pack *self, const char *digest, char **ret, Reas
         .tier = kernels_best()->tier,
         .size = self->files.size,
         .n_files = self->files.n,
+        .requantise = self->options->requantise,
         .report = &self->report,
     };
     struct stat status;

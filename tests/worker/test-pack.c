@@ -119,12 +119,33 @@ static void manifest_check(const struct WorkerProcess *worker) {
 
 /* What the worker answers to "abc" when it is started on the whole directory; what it said on
  * stderr. */
+static char described_weights[32]; /* what it says its weights are */
+
+static void describe(sd_bus *bus) {
+    sd_bus_message *reply = NULL;
+    const char *key, *value;
+
+    CHECK(sd_bus_call_method(bus, NULL, WORKER_PATH, WORKER_INTERFACE, "Describe", NULL, &reply,
+                             NULL) >= 0);
+    CHECK(sd_bus_message_enter_container(reply, 'a', "{sv}") > 0);
+    while (sd_bus_message_enter_container(reply, 'e', "sv") > 0) {
+        sd_bus_message_read(reply, "s", &key);
+        if (strcmp(key, "weights") == 0 && sd_bus_message_read(reply, "v", "s", &value) >= 0)
+            g_strlcpy(described_weights, value, sizeof described_weights);
+        else
+            sd_bus_message_skip(reply, "v");
+        sd_bus_message_exit_container(reply);
+    }
+    sd_bus_message_unref(reply);
+}
+
 static char *serve(struct WorkerProcess *worker, char **ret_said) {
     const char *const arguments[] = {"--model", worker->directory, NULL}; /* the last one counts */
     struct Talk talk;
 
     worker_start(worker, arguments);
     sd_bus *bus = worker_connect(worker);
+    describe(bus);
     sd_bus_message *message = talk_begin(bus, 1);
     PROMPT(message, "a{sv}a{sv}", 1, "text", "s", "abc", 3, "max_tokens", "u", 30, "temperature",
            "d", 0.0, "ignore_eos", "b", 1);
@@ -314,6 +335,15 @@ static void requantised(void) {
         g_autofree char *said = NULL;
         g_autofree G_GNUC_UNUSED char *text = serve(&worker, &said);
         CHECK(!strstr(said, "Not using"));
+        CHECK_STR(json_object_get_string_member(done, "asked"), cases[i].asked);
+        /* it is the same model where the packed file cannot be used, not the one of the file */
+        g_autofree char *packed = g_build_filename(worker.directory, "packed.bin", NULL);
+        CHECK(g_file_set_contents(packed, "RLLMPAK", 8, NULL));
+        g_autofree char *said_again = NULL;
+        g_autofree char *again = serve(&worker, &said_again);
+        CHECK_STR(again, text);
+        CHECK(strstr(said_again, "Not using"));
+        CHECK_STR(described_weights, cases[i].weights);
         worker_clear(&worker);
     }
     struct WorkerProcess worker;
