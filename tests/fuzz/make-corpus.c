@@ -5,20 +5,60 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "../engine/gguf-writer.h"
+#include "../engine/tiny-mamba.h"
+#include "../engine/tiny-model.h"
+#include "../engine/tiny-rwkv.h"
 
-static void save(const char *directory, const char *name, struct GgufWriter *writer) {
+static void save_bytes(const char *directory, const char *name, const void *data, size_t size) {
     char path[4096];
-    size_t size;
-    void *data = gguf_writer_finish(writer, &size);
     snprintf(path, sizeof path, "%s/%s", directory, name);
     FILE *file = fopen(path, "wb");
     if (!file || fwrite(data, 1, size, file) != size || fclose(file) != 0) {
         perror(path);
         exit(1);
     }
+}
+
+static void save(const char *directory, const char *name, struct GgufWriter *writer) {
+    size_t size;
+    void *data = gguf_writer_finish(writer, &size);
+    save_bytes(directory, name, data, size);
     free(data);
+}
+
+/* Models are written to files by their own makers. */
+static void save_fd(const char *directory, const char *name, int fd) {
+    static char data[1 << 20];
+    ssize_t size = pread(fd, data, sizeof data, 0);
+    if (size < 0) abort();
+    save_bytes(directory, name, data, (size_t)size);
+    close(fd);
+}
+
+static void save_models(const char *directory) {
+    static const struct TinyShape shapes[] = {
+        {"llama", 2, 6, 2, 1, 4, 5, 9, 4, 16, .untied = true, .biases = true, .rope_linear = 2},
+        {"bitnet", 1, 8, 2, 2, 4, 9, 7, 2, 16},
+        {"qwen2", 1, 5, 3, 3, 6, 4, 8, 6, 16, .rope_long = 8},
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        char name[64];
+        struct TinyModel *model = tiny_model_new(&shapes[i]);
+        snprintf(name, sizeof name, "model/%s.gguf", shapes[i].architecture);
+        save_fd(directory, name, tiny_model_fd(model));
+        tiny_model_free(model);
+    }
+    save_fd(directory, "model/mamba.gguf",
+            tiny_mamba_fd(&(struct TinyMamba){"mamba", 1, 5, 7, 3, 2, 8, 16, .dt_rank = 2}));
+    save_fd(directory, "model/mamba2.gguf",
+            tiny_mamba_fd(&(struct TinyMamba){"mamba2", 1, 5, 8, 3, 2, 8, 16, 2, 2}));
+    save_fd(directory, "model/rwkv6.gguf",
+            tiny_rwkv_fd(&(struct TinyRwkv){"rwkv6", 1, 1, 8, 6, 8, 16, {2, 3}, 1}));
+    save_fd(directory, "model/rwkv7.gguf",
+            tiny_rwkv_fd(&(struct TinyRwkv){"rwkv7", 1, 1, 8, 6, 8, 16, {2, 3, 1, 2}}));
 }
 
 static void save_keys(const char *directory) {
@@ -143,6 +183,7 @@ int main(int argc, char *argv[]) {
     save_keys(argv[1]);
     save_tensors(argv[1]);
     save_tokenizers(argv[1]);
+    save_models(argv[1]);
     save_odd_bpe(argv[1]);
     save_texts(argv[1]);
     return 0;
