@@ -23,6 +23,20 @@ static gboolean generate_option(const char *option, const char *value, void *dat
     return FALSE;
 }
 
+/* --grammar FILE sets the option of that name to what the file has. */
+static gboolean file_option(const char *option, const char *value, void *data, GError **error) {
+    g_autofree char *text = NULL;
+    gsize size;
+    if (!g_file_get_contents(value, &text, &size, error)) return FALSE;
+    if (strlen(text) == size) return generate_option(option, text, data, error);
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, _("%s: %s is not a text file."),
+                option, value);
+    return FALSE;
+}
+
+#define GENERATE_FROM_FILE(name, description)                                                      \
+    { name, 0, G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK, file_option, description, N_("FILE") }
+
 #define GENERATE(name, flags, description, value)                                                  \
     {                                                                                              \
         name, 0, G_OPTION_FLAG_FILENAME | (flags), G_OPTION_ARG_CALLBACK, generate_option,         \
@@ -69,6 +83,8 @@ const GOptionEntry arguments_generate_entries[] = {
              N_("TOKEN=X")),
     GENERATE("seed", 0, N_("Same seed, same answer"), N_("N")),
     GENERATE("stop", 0, N_("End the answer before TEXT; up to 16 times"), N_("TEXT")),
+    GENERATE_FROM_FILE("grammar", N_("The answer follows the GBNF grammar in FILE")),
+    GENERATE_FROM_FILE("json-schema", N_("The answer is JSON that the schema in FILE allows")),
     GENERATE("ignore-eos", G_OPTION_FLAG_NO_ARG, N_("Go on past the model's end of text"), NULL),
     {NULL},
 };

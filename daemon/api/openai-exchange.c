@@ -93,14 +93,21 @@ static void exchange_replied(Exchange *exchange) {
         soup_server_message_unpause(exchange->message);
 }
 
-static const char *param_of(const Exchange *exchange, enum ProblemKind kind) {
-    return kind == PROBLEM_NO_SUCH_MODEL      ? "model"
-           : kind == PROBLEM_CONTEXT_TOO_LONG ? exchange->answer.dialect->input
-                                              : NULL;
+/* The worker names the option; which field it came from is known here. */
+static bool is_about_constraint(const Problem *problem) {
+    return g_str_has_prefix(problem->text, "Option grammar") ||
+           g_str_has_prefix(problem->text, "Option json_schema");
+}
+
+static const char *param_of(const Exchange *exchange, const Problem *problem) {
+    if (is_about_constraint(problem)) return exchange->request.constraint_field;
+    return problem->kind == PROBLEM_NO_SUCH_MODEL      ? "model"
+           : problem->kind == PROBLEM_CONTEXT_TOO_LONG ? exchange->answer.dialect->input
+                                                       : NULL;
 }
 
 static void exchange_fail(Exchange *exchange, const Problem *problem) {
-    const char *param = param_of(exchange, problem->kind);
+    const char *param = param_of(exchange, problem);
     if (exchange->stream)
         openai_stream_send(exchange->stream, http_error_node(problem, param));
     else

@@ -267,6 +267,67 @@ static int read_prompt(struct Reader *reader, const struct Field *field, JsonNod
     return r;
 }
 
+/* ---- What the answer must look like ---- */
+
+static int constraint_set(struct Reader *reader, const struct Field *field, const char *param,
+                          const char *text) {
+    struct OpenaiRequest *request = reader->request;
+    char range[OPTIONS_RANGE_SIZE];
+    if (request->constraint_field)
+        return fail(reader, PROBLEM_INVALID_ARGUMENT, param, "%s and %s exclude each other.", param,
+                    request->constraint_field);
+    if (options_set_text(&request->options, field->option, text) < 0)
+        return fail_type(reader, param, options_range(field->option, range, sizeof range));
+    request->constraint_field = field->name;
+    return 0;
+}
+
+static int read_grammar(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    const char *text = text_of(node);
+    if (!text) return fail_option(reader, field);
+    return *text ? constraint_set(reader, field, field->name, text) : 0;
+}
+
+static int schema_set(struct Reader *reader, const struct Field *field, const char *param,
+                      JsonNode *node) {
+    if (!JSON_NODE_HOLDS_OBJECT(node) && !is_boolean(node))
+        return fail_type(reader, param, "a JSON schema: an object");
+    g_autofree char *text = json_to_string(node, FALSE);
+    return constraint_set(reader, field, param, text);
+}
+
+static int read_schema(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    return schema_set(reader, field, field->name, node);
+}
+
+/* {"name":..., "schema":{...}, "strict":...}: the schema is always kept to. */
+static int read_format_schema(struct Reader *reader, const struct Field *field,
+                              JsonObject *format) {
+    JsonNode *outer = json_object_get_member(format, "json_schema");
+    JsonObject *named = outer && JSON_NODE_HOLDS_OBJECT(outer) ? json_node_get_object(outer) : NULL;
+    JsonNode *schema = json_object_get_member(named ? named : format, "schema");
+    if (!schema)
+        return fail(reader, PROBLEM_INVALID_ARGUMENT, "response_format.json_schema.schema",
+                    "response_format.json_schema.schema is missing.");
+    return schema_set(reader, field, "response_format.json_schema.schema", schema);
+}
+
+static int read_response_format(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    if (!JSON_NODE_HOLDS_OBJECT(node)) return fail_type(reader, field->name, "an object");
+    JsonObject *format = json_node_get_object(node);
+    JsonNode *type_node = json_object_get_member(format, "type");
+    const char *type = type_node ? text_of(type_node) : NULL;
+    bool is_object = g_strcmp0(type, "json_object") == 0;
+    if (g_strcmp0(type, "text") == 0) return 0;
+    if (g_strcmp0(type, "json_schema") == 0 ||
+        (is_object && json_object_has_member(format, "schema")))
+        return read_format_schema(reader, field, format); /* with json_object, llama-server's way */
+    if (is_object) return constraint_set(reader, field, field->name, "{\"type\":\"object\"}");
+    return fail(reader, type ? PROBLEM_NOT_SUPPORTED : PROBLEM_INVALID_ARGUMENT,
+                "response_format.type",
+                "response_format.type must be text, json_object or json_schema.");
+}
+
 /* ---- Messages ---- */
 
 /* developer is what newer models of OpenAI call system. */
@@ -408,6 +469,9 @@ static const struct Field fields[] = {
     {"ignore_eos", IN_BOTH, read_flag, "ignore_eos"},
     {"seed", IN_BOTH, read_seed, "seed"},
     {"stop", IN_BOTH, read_texts, "stop"},
+    {"grammar", IN_BOTH, read_grammar, "grammar"},
+    {"json_schema", IN_BOTH, read_schema, "json_schema"},
+    {"response_format", IN_BOTH, read_response_format, "json_schema"},
 };
 
 /* ---- Fields that are refused ---- */
@@ -437,12 +501,6 @@ static bool is_none(JsonNode *node) {
     return is_empty(node) || g_strcmp0(text_of(node), "none") == 0;
 }
 
-static bool is_text_format(JsonNode *node) {
-    if (!JSON_NODE_HOLDS_OBJECT(node)) return json_node_is_null(node);
-    JsonNode *type = json_object_get_member(json_node_get_object(node), "type");
-    return type && g_strcmp0(text_of(type), "text") == 0;
-}
-
 static bool is_text_only(JsonNode *node) {
     if (!JSON_NODE_HOLDS_ARRAY(node)) return json_node_is_null(node);
     JsonArray *array = json_node_get_array(node);
@@ -457,9 +515,6 @@ static const struct Refused refused[] = {
     {"tool_choice", IN_CHAT, is_none},
     {"functions", IN_CHAT, is_empty},
     {"function_call", IN_CHAT, is_none},
-    {"response_format", IN_BOTH, is_text_format},
-    {"json_schema", IN_BOTH, is_empty},
-    {"grammar", IN_BOTH, is_empty},
     {"audio", IN_CHAT, is_absent},
     {"modalities", IN_CHAT, is_text_only},
     {"web_search_options", IN_CHAT, is_absent},

@@ -9,10 +9,12 @@
  *                  top_k, min_p, repeat_penalty, repeat_last_n, ignore_eos, logit_bias (OpenAI's
  *                  object or llama.cpp's pairs), n_probs, and all the samplers of llama.cpp by its
  *                  names: typical_p, top_n_sigma, min_keep, xtc_*, dry_*, dynatemp_*, mirostat*,
- *                  samplers
+ *                  samplers; response_format (text, json_object, json_schema), grammar (GBNF),
+ *                  json_schema
  *     chat:        logprobs (true), top_logprobs; messages (roles system, developer, user,
- * assistant; content is a string, or an array of text parts, which are joined with newlines),
- * max_completion_tokens completions: logprobs (0 to 20); prompt (a string or up to 8 of them)
+ *                  assistant; content is a string, or an array of text parts, which are joined with
+ *                  newlines), max_completion_tokens
+ *     completions: logprobs (0 to 20); prompt (a string or up to 8 of them)
  *
  * At most 8 answers are given to one request: n for each prompt.
  */
@@ -34,6 +36,7 @@ struct OpenaiRequest {
     unsigned n; /* answers to each prompt */
     bool stream, include_usage;
     struct GenerateOptions options;
+    const char *constraint_field; /* the field that set grammar or json_schema, or NULL */
 };
 
 /* `param` names the field at fault, or is empty. */

@@ -163,7 +163,7 @@ int engine_token_trie(const Engine *engine, const struct TokenTrie **ret) {
     _Atomic(TokenTrie *) *place = &((Engine *)engine)->trie; /* no model depends on it */
     TokenTrie *new = NULL, *old = atomic_load(place);
     if (!old) {
-        int r = token_trie_new(engine->tokenizer, &new);
+        int r = token_trie_new(engine->tokenizer, engine->info.n_vocab, &new);
         if (r < 0) return r;
         if (atomic_compare_exchange_strong(place, &old, new)) old = new;
         if (old != new) token_trie_free(new);

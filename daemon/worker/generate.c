@@ -84,8 +84,7 @@ static int options_read_or_fail(sd_bus_message *message, struct GenerateOptions 
 
 /* Rows of the table that nobody here obeys yet. */
 static int options_refuse(const struct GenerateOptions *options, struct Failure *failure) {
-    static const char *const missing[] = {"grammar", "json_schema", "tools",
-                                          "chat_template_kwargs"};
+    static const char *const missing[] = {"tools", "chat_template_kwargs"};
 
     for (gsize i = 0; i < G_N_ELEMENTS(missing); i++)
         if (options_is_set(options, missing[i]))

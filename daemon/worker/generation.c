@@ -1,10 +1,13 @@
 #include "worker/generation.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "dbus/names.h"
 #include "engine/text/tokenizer.h"
 #include "worker/annotation.h"
+#include "worker/constrain.h"
 #include "worker/sampling.h"
 #include "worker/stopstring.h"
 
@@ -12,6 +15,7 @@ typedef struct Generation {
     struct Job job; /* first */
     const Tokenizer *tokenizer;
     Sampler *sampler;
+    Constraint *constraint; /* NULL: any token may come */
     StopString *stop;
     Annotations *annotations; /* NULL: only the text is asked for */
     uint64_t n_bytes;         /* of text, before stop strings */
@@ -72,6 +76,51 @@ static void text_finish(Generation *self) {
     if (self->job.stream) stream_write(self->job.stream, self->lines);
 }
 
+/* ---- Constraint ---- */
+
+static enum Finish constraint_fail(Generation *self, int r, const Reason *why) {
+    struct Failure *failure = &self->job.failure;
+
+    if (r == -ENOMEM)
+        failure_set_errno(failure, r, why);
+    else
+        failure_set(failure, ERROR_INVALID_ARGS, "The answer cannot go on: %s.", why->text);
+    text_finish(self);
+    return FINISH_ERROR;
+}
+
+/* The tokens that may come next, or why none does: the answer is complete, or cannot go on. */
+static enum Finish allowed_find(Generation *self, const uint64_t **ret) {
+    static const Reason stuck = {"no token of the model fits what the grammar asks for next"};
+    size_t n = token_words(self->n_vocab);
+    Reason why = {""};
+    size_t i = 0;
+
+    *ret = NULL;
+    if (!self->constraint) return FINISH_NONE;
+    int r = constraint_mask(self->constraint, ret, &why);
+    if (r < 0) return constraint_fail(self, r, &why);
+    while (i < n && !(*ret)[i]) i++;
+    if (i < n) return FINISH_NONE;
+    if (!constraint_may_end(self->constraint)) return constraint_fail(self, -EINVAL, &stuck);
+    text_finish(self);
+    return FINISH_STOP;
+}
+
+/* True: job->finish says how it ends. */
+static bool constraint_go_on(Generation *self, Token token) {
+    Reason why = {""};
+    int r = constraint_accept(self->constraint, token, &why);
+
+    if (r < 0) {
+        self->job.finish = constraint_fail(self, r, &why);
+    } else if (constraint_must_end(self->constraint)) {
+        text_finish(self);
+        self->job.finish = FINISH_STOP;
+    }
+    return self->job.finish != FINISH_NONE;
+}
+
 /* ---- Tokens ---- */
 
 static enum Finish token_take(Generation *self, Token token, const float *logits) {
@@ -86,6 +135,7 @@ static enum Finish token_take(Generation *self, Token token, const float *logits
     if (self->annotations)
         annotations_add(self->annotations, logits, self->n_vocab, token, self->n_bytes);
     if (piece_send(self, token)) return FINISH_STOP;
+    if (self->constraint && constraint_go_on(self, token)) return job->finish;
     if (self->n_completion == self->n_max) {
         text_finish(self);
         return FINISH_LENGTH;
@@ -107,7 +157,10 @@ static uint32_t tokens_sample(Generation *self, const struct Span *span) {
     const float *logits = span->ret;
 
     for (uint32_t n_right = 0;; n_right++, logits += span->ret_stride) {
-        Token token = sampler_sample(self->sampler, logits, NULL);
+        const uint64_t *allowed;
+        job->finish = allowed_find(self, &allowed);
+        if (job->finish) return n_right;
+        Token token = sampler_sample(self->sampler, logits, allowed);
         bool right = n_right < job->n_drafted && token == job->tokens[job->n_tokens];
         job->finish = token_take(self, token, logits);
         if (!right || job->finish) return n_right + right;
@@ -200,6 +253,7 @@ static void generation_free(struct Job *job) {
 
     draft_free(self->draft);
     sampler_free(self->sampler);
+    constraint_free(self->constraint);
     stopstring_free(self->stop);
     annotations_free(self->annotations);
     g_string_free(self->text, TRUE);
@@ -228,7 +282,8 @@ int generation_new(const Engine *engine, struct Drafting *drafting, uint32_t nam
                    Stream *stream, struct Job **ret, struct Failure *failure) {
     const struct ModelInfo *info = engine_info(engine);
     const struct SamplerOptions settings = sampling_settings(options, info->n_ctx);
-    Sampler *sampler;
+    Sampler *sampler = NULL;
+    Constraint *constraint = NULL;
 
     if (n_tokens >= info->n_ctx) {
         free(tokens);
@@ -241,7 +296,9 @@ int generation_new(const Engine *engine, struct Drafting *drafting, uint32_t nam
     Token *grown = realloc(tokens, (n_tokens + n_max) * sizeof *tokens);
     int r = grown ? sampling_open(engine, options, &settings, grown, n_tokens, &sampler, failure)
                   : failure_set_errno(failure, -ENOMEM, NULL);
+    if (r >= 0) r = constrain(engine, options, &constraint, failure);
     if (r < 0) {
+        sampler_free(sampler);
         free(grown ? grown : tokens);
         return r;
     }
@@ -250,6 +307,7 @@ int generation_new(const Engine *engine, struct Drafting *drafting, uint32_t nam
     job_init(&self->job, &generation_type, namespace, grown, (uint32_t)n_tokens, stream);
     self->tokenizer = engine_tokenizer(engine);
     self->sampler = sampler;
+    self->constraint = constraint;
     self->draft = draft_open(drafting, options, &settings);
     self->stop = stopstring_new(options->stop);
     self->text = g_string_new(NULL);

@@ -2,7 +2,8 @@
  * A generation: the job that continues a prompt, token by token, and tells its stream.
  *
  * Each token goes through the sampler, the UTF-8 stream (whole characters), the stop strings (which
- * hold back what may become one) and into "delta" events. It ends at the model's end of text or a
+ * hold back what may become one) and into "delta" events. With a grammar or a schema only tokens
+ * that fit come, and it ends ("stop") when nothing more can follow. It ends at the model's end of text or a
  * stop string ("stop"), at max_tokens or the end of the context ("length").
  */
 #pragma once
@@ -14,7 +15,8 @@
 
 /* The prompt has at least one token, and each is below n_vocab. Takes `tokens` (malloc()ed) in any
  * case, and `stream` (may be NULL) when it succeeds. Fails with ContextTooLong when the context has
- * no room for the prompt and one token more, and with InvalidArgs as the sampler does. Main thread;
+ * no room for the prompt and one token more, and with InvalidArgs as the sampler and
+ * constrain() do. Main thread;
  * `engine` and `drafting` (NULL: nothing is drafted) must outlive the running of the job, not the
  * job. */
 int generation_new(const Engine *engine, struct Drafting *drafting, uint32_t namespace,

@@ -21,6 +21,23 @@
 /* The daemon needs one, a test a few. Each costs a descriptor and sd-bus's buffers. */
 #define CONNECTIONS_MAX 32u
 
+/* ---- JSON schemas (their text is an option: dbus/option-row.c) ---- */
+
+/* json-glib recurses on depth. Schemas that people write have ten levels. */
+#define SCHEMA_DEPTH_MAX 64u
+/* Places of a schema that become a rule of the grammar, joined ones included: a schema that joins
+ * itself with something else would never come to an end. */
+#define SCHEMA_RULES_MAX 8192u
+/* What is written: GRAMMAR_MAX_SIZE of the engine. */
+#define SCHEMA_GRAMMAR_MAX (2u << 20)
+/* Numbers that are written out for multipleOf between two bounds, and rules for it without. */
+#define SCHEMA_MULTIPLES_MAX 1000u
+#define SCHEMA_REMAINDERS_MAX 100u
+/* Groups in a pattern's groups: its reader recurses. */
+#define PATTERN_NESTING_MAX 32u
+/* Of a pattern's {m,n}: GRAMMAR_MAX_REPETITIONS of the engine. */
+#define PATTERN_REPETITIONS_MAX 65536u
+
 /* ---- Who computes, who waits ---- */
 
 /* Every sequence may grow to a full context of memory. */

@@ -15,7 +15,7 @@ _ryzen_llm() {
         --frequency-penalty --repeat-last-n --typical-p --top-n-sigma --min-keep
         --xtc-probability --xtc-threshold --dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n
         --dry-sequence-breakers --dynatemp-range --dynatemp-exponent --mirostat --mirostat-tau --mirostat-eta
-        --samplers --logit-bias --seed --stop --ignore-eos"
+        --samplers --logit-bias --seed --stop --grammar --json-schema --ignore-eos"
     local verb="" word i
     local -a bus=()
     local -A options=(
@@ -56,6 +56,7 @@ _ryzen_llm() {
         _ryzen_llm_words "penalties dry top_n_sigma top_k typ_p top_p min_p xtc temperature"
         return
         ;;
+    --grammar | --json-schema) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     -m | --model) _ryzen_llm_models "${bus[@]}"; return ;;
     -s | --system | -n | --name | -p | -r | -c | --max-tokens | --temperature | --top-[kp] | --min-p | --*-penalty | \
         --repeat-last-n | --typical-p | --top-n-sigma | --min-keep | --xtc-* | --dry-* | --dynatemp-* | --mirostat* | \

@@ -220,6 +220,59 @@ static void blames_the_field(void) {
     check_bad(bad, G_N_ELEMENTS(bad));
 }
 
+static void reads_constraints(void) {
+    static const struct {
+        const char *field, *grammar, *schema, *named;
+    } CASES[] = {
+        {"\"grammar\":\"root ::= x\"", "root ::= x", NULL, "grammar"},
+        {"\"grammar\":\"\"", NULL, NULL, NULL},
+        {"\"json_schema\":{\"b\":1,\"a\":2}", NULL, "{\"b\":1,\"a\":2}", "json_schema"},
+        {"\"response_format\":{\"type\":\"text\"}", NULL, NULL, NULL},
+        {"\"response_format\":{\"type\":\"json_object\"}", NULL, "{\"type\":\"object\"}",
+         "response_format"},
+        {"\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\","
+         "\"schema\":{\"type\":\"null\"},\"strict\":true}}",
+         NULL, "{\"type\":\"null\"}", "response_format"},
+        {"\"response_format\":{\"type\":\"json_object\",\"schema\":{\"type\":\"null\"}}", NULL,
+         "{\"type\":\"null\"}", "response_format"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(CASES); i++) {
+        g_autofree char *body = g_strdup_printf("{" PROMPT ",%s}", CASES[i].field);
+        struct OpenaiRequest request;
+        struct OpenaiFault fault;
+        int r = openai_request_parse(OPENAI_COMPLETION, body, strlen(body), &request, &fault);
+        if (r < 0) test_fail(__FILE__, __LINE__, "%s: %s", body, fault.problem.text);
+        if (r < 0) continue;
+        if (g_strcmp0(request.options.grammar, CASES[i].grammar) != 0 ||
+            g_strcmp0(request.options.json_schema, CASES[i].schema) != 0 ||
+            g_strcmp0(request.constraint_field, CASES[i].named) != 0)
+            test_fail(__FILE__, __LINE__, "%s: grammar %s, schema %s, of %s", body,
+                      request.options.grammar, request.options.json_schema,
+                      request.constraint_field);
+        openai_request_done(&request);
+    }
+}
+
+#define BAD_CHAT(body, param)                                                                      \
+    { OPENAI_CHAT, "{" MESSAGES "," body "}", param, PROBLEM_INVALID_ARGUMENT }
+
+static void refuses_wrong_constraints(void) {
+    static const struct Bad bad[] = {
+        BAD_CHAT("\"response_format\":\"text\"", "response_format"),
+        BAD_CHAT("\"response_format\":{}", "response_format.type"),
+        BAD_CHAT("\"response_format\":{\"type\":\"json_schema\"}",
+                 "response_format.json_schema.schema"),
+        BAD_CHAT("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":1}}",
+                 "response_format.json_schema.schema"),
+        BAD_CHAT("\"grammar\":1", "grammar"),
+        BAD_CHAT("\"json_schema\":\"x\"", "json_schema"),
+        BAD_CHAT("\"grammar\":\"root ::= x\",\"json_schema\":{}", "json_schema"),
+        BAD_CHAT("\"grammar\":\"x\",\"response_format\":{\"type\":\"json_object\"}",
+                 "response_format"),
+    };
+    check_bad(bad, G_N_ELEMENTS(bad));
+}
+
 #define NOT_CHAT(body, param)                                                                      \
     { OPENAI_CHAT, "{" MESSAGES "," body "}", param, PROBLEM_NOT_SUPPORTED }
 #define NOT_COMPLETION(body, param)                                                                \
@@ -232,13 +285,10 @@ static void refuses_what_it_lacks(void) {
         NOT_CHAT("\"tools\":[{\"type\":\"function\"}]", "tools"),
         NOT_CHAT("\"tool_choice\":\"auto\"", "tool_choice"),
         NOT_CHAT("\"functions\":[{}]", "functions"),
-        NOT_CHAT("\"response_format\":{\"type\":\"json_object\"}", "response_format"),
-        NOT_CHAT("\"response_format\":\"text\"", "response_format"),
-        NOT_CHAT("\"response_format\":{}", "response_format"),
+        NOT_CHAT("\"response_format\":{\"type\":\"xml\"}", "response_format.type"),
         NOT_CHAT("\"audio\":{}", "audio"),
         NOT_CHAT("\"logit_bias\":[[\"five\",1]]", "logit_bias"),
         NOT_CHAT("\"modalities\":[\"text\",\"audio\"]", "modalities"),
-        NOT_CHAT("\"grammar\":\"root ::= x\"", "grammar"),
         NOT_COMPLETION("\"best_of\":2", "best_of"),
         NOT_COMPLETION("\"echo\":true", "echo"),
         NOT_COMPLETION("\"suffix\":\"x\"", "suffix"),
@@ -268,5 +318,7 @@ int main(void) {
     return TEST_MAIN({"reads-chat", reads_chat}, {"reads-completion", reads_completion},
                      {"reads-samplers", reads_samplers}, {"blames-the-field", blames_the_field},
                      {"refuses-what-it-lacks", refuses_what_it_lacks},
+                     {"reads-constraints", reads_constraints},
+                     {"refuses-wrong-constraints", refuses_wrong_constraints},
                      {"limits-messages", limits_messages});
 }

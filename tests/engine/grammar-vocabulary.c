@@ -63,7 +63,7 @@ void grammar_vocabulary_init(struct GrammarVocabulary *vocabulary) {
     void *data = gguf_writer_finish(writer, &size);
     if (gguf_parse(data, size, &file, &why) < 0 ||
         tokenizer_new(file, &vocabulary->tokenizer, &why) < 0 ||
-        token_trie_new(vocabulary->tokenizer, &vocabulary->trie) < 0) {
+        token_trie_new(vocabulary->tokenizer, (uint32_t)texts->n, &vocabulary->trie) < 0) {
         fprintf(stderr, "%s\n", why.text);
         abort();
     }

@@ -323,7 +323,7 @@ static int bench(const char *path) {
     if (gguf_parse(data, (size_t)size, &file, &why) < 0) return 1;
     if (tokenizer_new(file, &tokenizer, &why) < 0) return 1;
     double start = now_usec();
-    if (token_trie_new(tokenizer, &trie) < 0) return 1;
+    if (token_trie_new(tokenizer, tokenizer_size(tokenizer), &trie) < 0) return 1;
     printf("tree of %u tokens: %u nodes, %.1f ms\n", trie->n_vocab, trie->n_nodes,
            (now_usec() - start) / 1000);
     start = now_usec();

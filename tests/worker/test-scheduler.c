@@ -80,6 +80,7 @@ static void handle_finished(struct Job *job, void *userdata) {
 }
 
 struct Ask {
+    const char *grammar, *schema;
     const char *prompt;
     const char *stop;
     const char *draft; /* NULL: "off" */
@@ -112,6 +113,8 @@ static int generate(Scheduler *scheduler, struct Run *run, const struct Ask *ask
     options.progress = ask->progress;
     options.ignore_eos = true;
     CHECK_INT(options_set_text(&options, "draft", ask->draft ? ask->draft : "off"), 0);
+    if (ask->grammar) CHECK_INT(options_set_text(&options, "grammar", ask->grammar), 0);
+    if (ask->schema) CHECK_INT(options_set_text(&options, "json_schema", ask->schema), 0);
     if (ask->stop) CHECK_INT(options_set_text(&options, "stop", ask->stop), 0);
     int r = generation_new(engine, scheduler_drafting(scheduler), ask->namespace, tokens, n,
                            &options, stream, &run->job, failure);
@@ -470,6 +473,50 @@ static void stop_string_ends(void) {
 }
 
 /* Everything that was accepted comes back, told that it was cancelled. */
+/* One answer under a grammar or a schema, and how it ended. The vocabulary has half a character
+ * (0xC3) that nothing completes. */
+static void check_constrained(Scheduler *scheduler, const struct Ask *ask, const char *pattern,
+                              const char *finish) {
+    struct Run run;
+    run_start(scheduler, &run, ask);
+    run_finish(&run);
+    const char *text = run.events.text->str;
+    if (!g_regex_match_simple(pattern, text, G_REGEX_DOLLAR_ENDONLY, 0))
+        test_fail(__FILE__, __LINE__, "\"%s\" does not match %s", text, pattern);
+    CHECK_STR(events_finish_reason(&run.events), finish);
+    events_clear(&run.events);
+}
+
+/* The model would say something else, greedily and by chance. */
+static void constrained(void) {
+    const struct FakeModel model = {0};
+    Scheduler *scheduler = start(&model, 2, 0, PARKED_GRACE_USEC);
+    static const struct {
+        struct Ask ask;
+        const char *pattern, *finish;
+    } CASES[] = {
+        {{.prompt = "hello", .grammar = "root ::= [ab]{7}"}, "^[ab]{7}$", "stop"},
+        {{.prompt = "hello", .grammar = "root ::= [ab]*"}, "^[ab]{40}$", "length"},
+        {{.prompt = "hello", .grammar = "root ::= [\u20ac\U0001F600]{5}", .temperature = 1},
+         "^[\u20ac\U0001F600]{5}$",
+         "stop"},
+        {{.prompt = "hello", .grammar = "root ::= [ab]{3} \"xyz\" [ab]*", .stop = "xy"},
+         "^[ab]{3}$",
+         "stop"},
+        {{.prompt = "hello", .schema = "{\"enum\":[\"one\",\"two\",null]}", .temperature = 1},
+         "^(\"one\"|\"two\"|null)$",
+         "stop"},
+        {{.prompt = "x", .schema = "{\"type\":\"string\",\"pattern\":\"^(ab|c){3}$\"}"},
+         "^\"(ab|c){3}\"$",
+         "stop"},
+        {{.prompt = "x", .grammar = "root ::= \"\""}, "^$", "stop"},
+        {{.prompt = "x", .grammar = "root ::= \"ab1\""}, "^ab$", "error"}, /* no token has a 1 */
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(CASES); i++)
+        check_constrained(scheduler, &CASES[i].ask, CASES[i].pattern, CASES[i].finish);
+    scheduler_free(scheduler);
+}
+
 static void freed_while_running(void) {
     const struct FakeModel model = {.delay_usec = 50, .n_ctx = 65536};
     Scheduler *scheduler = start(&model, 2, 8, PARKED_GRACE_USEC);
@@ -599,7 +646,7 @@ int main(void) {
         {"parked gives way", parked_gives_way}, {"busy past the queue", busy_past_the_queue},
         {"namespaces take turns", namespaces_take_turns},
         {"end of the context", end_of_the_context}, {"stop string ends", stop_string_ends},
-        {"freed while running", freed_while_running}, {"embedding", embedding},
-        {"many inputs are one call", many_inputs_are_one_call},
+        {"grammars and schemas", constrained}, {"freed while running", freed_while_running},
+        {"embedding", embedding}, {"many inputs are one call", many_inputs_are_one_call},
         {"answers the watchdog", answers_the_watchdog});
 }

@@ -294,10 +294,7 @@ static void refused_prompts(void) {
 static void options_not_obeyed_are_refused(void) {
     static const struct {
         const char *name, *value;
-    } OPTIONS[] = {{"grammar", "root ::= \"a\""},
-                   {"json_schema", "{}"},
-                   {"tools", "[]"},
-                   {"chat_template_kwargs", "{}"}};
+    } OPTIONS[] = {{"tools", "[]"}, {"chat_template_kwargs", "{}"}};
     struct WorkerProcess worker;
     worker_launch(&worker, &(struct FakeModel){0}, NULL);
     sd_bus *bus = worker_connect(&worker);
@@ -307,6 +304,36 @@ static void options_not_obeyed_are_refused(void) {
         PROMPT(m, "a{sv}a{sv}", 1, "text", "s", "a", 1, OPTIONS[i].name, "s", OPTIONS[i].value);
         talk_refused(bus, m, ERROR_NOT_SUPPORTED, OPTIONS[i].name);
     }
+    sd_bus_unref(bus);
+    worker_clear(&worker);
+}
+
+/* Before anything is computed, with the place of the mistake. */
+static void wrong_grammars_are_refused(void) {
+    static const struct {
+        const char *name, *value, *error, *expected;
+    } OPTIONS[] = {
+        {"grammar", "root ::= x", ERROR_INVALID_ARGS,
+         "Option grammar: line 1, column 10: there is no rule x."},
+        {"grammar", "root ::= <nothing>", ERROR_INVALID_ARGS, "<nothing>"},
+        {"json_schema", "{\"not\":{}}", ERROR_NOT_SUPPORTED,
+         "Option json_schema: $.not is not supported."},
+        {"json_schema", "{\"type\":1}", ERROR_INVALID_ARGS, "$.type must be"},
+        {"json_schema", "{", ERROR_INVALID_ARGS, "not valid JSON"},
+    };
+    struct WorkerProcess worker;
+    worker_launch(&worker, &(struct FakeModel){0}, NULL);
+    sd_bus *bus = worker_connect(&worker);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(OPTIONS); i++) {
+        sd_bus_message *m = talk_begin(bus, 1);
+        PROMPT(m, "a{sv}a{sv}", 1, "text", "s", "a", 1, OPTIONS[i].name, "s", OPTIONS[i].value);
+        talk_refused(bus, m, OPTIONS[i].error, OPTIONS[i].expected);
+    }
+    sd_bus_message *m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 1, "text", "s", "a", 2, "grammar", "s", "root ::= \"a\"", "json_schema",
+           "s", "{}");
+    talk_refused(bus, m, ERROR_INVALID_ARGS, "exclude each other");
     sd_bus_unref(bus);
     worker_clear(&worker);
 }
@@ -519,6 +546,7 @@ int main(void) {
                      {"tokens and text", tokens_and_text}, {"prompt forms", prompt_forms},
                      {"refused prompts", refused_prompts},
                      {"options not obeyed are refused", options_not_obeyed_are_refused},
+                     {"wrong grammars and schemas are refused", wrong_grammars_are_refused},
                      {"no template", no_template}, {"not a pipe", not_a_pipe}, {"busy", busy},
                      {"cancel", cancel}, {"connection lost", connection_lost},
                      {"eight at once", eight_at_once}, {"embeddings", embeddings});

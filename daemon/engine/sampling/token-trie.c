@@ -127,10 +127,10 @@ static int trie_build(const Tokenizer *tokenizer, TokenTrie *trie) {
     return r;
 }
 
-int token_trie_new(const Tokenizer *tokenizer, TokenTrie **ret) {
+int token_trie_new(const Tokenizer *tokenizer, uint32_t n_vocab, TokenTrie **ret) {
     TokenTrie *trie = calloc(1, sizeof *trie);
     if (!trie) return -ENOMEM;
-    trie->n_vocab = tokenizer_size(tokenizer);
+    trie->n_vocab = n_vocab;
     groups_fill(trie->groups);
     int r = trie_build(tokenizer, trie);
     if (r < 0)

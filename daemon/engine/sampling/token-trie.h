@@ -34,7 +34,8 @@ typedef struct TokenTrie {
     uint64_t *ends;   /* of these, those that end an answer */
 } TokenTrie;
 
-int token_trie_new(const Tokenizer *tokenizer, TokenTrie **ret); /* -ENOMEM */
+/* `n_vocab`: what the model computes, at least the tokenizer's size. -ENOMEM. */
+int token_trie_new(const Tokenizer *tokenizer, uint32_t n_vocab, TokenTrie **ret);
 TokenTrie *token_trie_free(TokenTrie *trie);
 
 /* 64-bit words of a set of tokens. */
