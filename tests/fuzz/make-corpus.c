@@ -3,6 +3,7 @@
  *
  *     make-corpus tests/fuzz/corpus
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "../engine/tiny-mamba.h"
 #include "../engine/tiny-model.h"
 #include "../engine/tiny-rwkv.h"
+#include "engine/quant.h"
 
 static void save_bytes(const char *directory, const char *name, const void *data, size_t size) {
     char path[4096];
@@ -175,6 +177,28 @@ static void save_odd_bpe(const char *directory) {
     save(directory, "tokenizer/none.gguf", writer);
 }
 
+/* Run it with RYZEN_LLM_CPU=c: that is the tier that fuzz-packed.c opens. */
+static void save_packed(const char *directory, const char *name, int source) {
+    char path[4096];
+    Reason why = {""};
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 || engine_pack(source, fd, NULL, NULL, &why) < 0) {
+        fprintf(stderr, "%s: %s\n", path, why.text);
+        exit(1);
+    }
+    close(fd);
+    close(source);
+}
+
+static int tiny_llama(void) {
+    const struct TinyShape shape = {"llama", 1, 16, 1, 1, 16, 16, 20, 16, 32, .type = QUANT_F16};
+    struct TinyModel *model = tiny_model_new(&shape);
+    int fd = tiny_model_fd(model);
+    tiny_model_free(model);
+    return fd;
+}
+
 int main(int argc, char *argv[]) {
     if (argc != 2) {
         fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
@@ -186,5 +210,7 @@ int main(int argc, char *argv[]) {
     save_models(argv[1]);
     save_odd_bpe(argv[1]);
     save_texts(argv[1]);
+    save_packed(argv[1], "packed/llama.bin", tiny_llama());
+    save_packed(argv[1], "packed/fake.bin", fake_model_fd(10, 0, 0, 0));
     return 0;
 }
