@@ -8,6 +8,7 @@
 
 /* The largest number of 19 digits, past every integer of 64 bits. */
 #define DIGITS_MAX 19u
+#define MULTIPLE_DIGITS_MAX 15u
 #define MAGNITUDE_MAX G_GUINT64_CONSTANT(9999999999999999999)
 
 /* ---- Ranges of digits ---- */
@@ -168,21 +169,29 @@ static void integer_range(GString *out, const struct Bound *low, const struct Bo
     g_string_append(out, ")");
 }
 
-/* All multiples of `step`: one rule for each remainder of the digits so far. */
-static void remainders(SchemaWriter *writer, GString *out, guint64 step, bool negative) {
+/* What follows digits with the remainder `from`, where `left` more may come. Nothing that fits is a
+ * rule that never ends, which the grammar does not take. */
+static void remainder_write(GString *gbnf, unsigned rule, unsigned step, unsigned left,
+                            unsigned from) {
+    g_string_append_printf(gbnf, "s%u-%u-%u ::= ", rule, left, from);
+    if (from == 0) g_string_append(gbnf, left > 0 ? "\"\" | " : "\"\"");
+    if (from > 0 && left == 0) g_string_append_printf(gbnf, "\"0\" s%u-%u-%u", rule, left, from);
+    for (unsigned digit = 0; left > 0 && digit < 10; digit++)
+        g_string_append_printf(gbnf, "%s\"%u\" s%u-%u-%u", digit ? " | " : "", digit, rule,
+                               left - 1, (10 * from + digit) % step);
+    g_string_append_c(gbnf, '\n');
+}
+
+/* All multiples of `step` that a double holds exactly: some validators count in doubles. */
+static void remainders(SchemaWriter *writer, GString *out, unsigned step, bool negative) {
     unsigned rule = schema_next_rule(writer);
-    for (guint64 from = 0; from < step; from++) {
-        g_string_append_printf(writer->gbnf, "s%u-%u ::= ", rule, (unsigned)from);
-        if (from == 0) g_string_append(writer->gbnf, "\"\" | ");
-        for (unsigned digit = 0; digit < 10; digit++)
-            g_string_append_printf(writer->gbnf, "%s\"%u\" s%u-%u", digit ? " | " : "", digit, rule,
-                                   (unsigned)((10 * from + digit) % step));
-        g_string_append_c(writer->gbnf, '\n');
-    }
+    for (unsigned left = 0; left < MULTIPLE_DIGITS_MAX; left++)
+        for (unsigned from = 0; from < step; from++)
+            remainder_write(writer->gbnf, rule, step, left, from);
     g_string_append_printf(out, "(\"0\" | %s(", negative ? "\"-\"? " : "");
     for (unsigned digit = 1; digit < 10; digit++)
-        g_string_append_printf(out, "%s\"%u\" s%u-%u", digit > 1 ? " | " : "", digit, rule,
-                               (unsigned)(digit % step));
+        g_string_append_printf(out, "%s\"%u\" s%u-%u-%u", digit > 1 ? " | " : "", digit, rule,
+                               MULTIPLE_DIGITS_MAX - 1, digit % step);
     g_string_append(out, "))");
 }
 
@@ -195,7 +204,7 @@ static int multiples(SchemaWriter *writer, GString *out, const char *path, guint
                      const struct Bound *low, const struct Bound *high) {
     bool from_zero = low->magnitude == 0;
     if (!high->given && (!low->given || from_zero) && step <= SCHEMA_REMAINDERS_MAX) {
-        remainders(writer, out, step, !from_zero);
+        remainders(writer, out, (unsigned)step, !from_zero);
         return 0;
     }
     gint64 first = signed_value(low), last = signed_value(high), m = (gint64)step;

@@ -17,7 +17,8 @@
  *     llama.cpp has it; nothing before or after the whole;
  *   - plain ASCII is not written as \uNNNN in names and values that the schema gives;
  *   - numbers have at most 20 digits before and after the point, and an exponent below 280; those
- *     with bounds have none; integers have at most 19 digits and no point.
+ *     with bounds have none; integers have at most 19 digits, multiples
+ *     without bounds 15, and no point.
  * Of additional properties two may have the same name: no grammar can forbid that.
  */
 #pragma once
