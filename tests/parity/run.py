@@ -29,6 +29,10 @@ try:
 except ImportError:
     skip("python3-numpy is not installed")
 
+sys.dont_write_bytecode = True
+sys.path.append(os.path.join(SOURCE, os.pardir, "reference"))
+import cases
+
 
 @dataclass
 class Case:
@@ -39,6 +43,7 @@ class Case:
     bound: float
     n_other_best: int = 0  # positions where another token may be the likeliest
     shape: tuple = ()  # of a synthetic model: name, weights
+    reference: str = ""  # of a small model: name in tests/reference/cases.py
 
 
 CASES = (
@@ -57,6 +62,16 @@ CASES = (
     Case("llama, Q4_0", 2e-3, 1, ("draft-350m", "Q4_0")),
     Case("mamba, Q8_0", 1e-2, 1, ("mamba-2.8b", "Q8_0")),
     Case("rwkv7, Q8_0", 1e-2, 3, ("rwkv7-2.9b", "Q8_0")),
+    # odd sizes, as far as llama.cpp takes them
+    *(Case(name, 2e-2, 1, reference=name) for name in (
+        "llama, GQA", "llama, tied", "llama in F16", "llama in BF16", "qwen3", "qwen3, heads wider than the model",
+        "heads of 2", "heads of 20", "heads of 100", "equal values in arrays", "Llama 3 factors", "linear RoPE scaling",
+        "RoPE scaling without a type", "the old key of linear scaling", "YaRN", "YaRN that shrinks", "LongRoPE, long",
+        "attn_factor alone", "mamba", "falcon-mamba", "mamba2", "mamba2, groups", "mamba2 of odd sizes", "rwkv6",
+        "rwkv6, one head", "rwkv7, six layers")),
+    *(Case(name, 0.15, 5, reference=name) for name in (
+        "llama in Q8_0", "llama in Q4_0", "bitnet in TQ2_0", "llama with ternary weights in F16", "mamba2 in Q8_0",
+        "rwkv6 in Q8_0")),
 )
 
 
@@ -81,10 +96,21 @@ def install(place):
         file.write(wanted)
 
 
+def write_reference(name, path):
+    """With a vocabulary that has the bytes, which llama.cpp wants."""
+    case = next(case for case in cases.CASES if case.name == name)
+    model = case.family.make(np.random.default_rng(case.seed), **case.parameters | {"n_vocab": 270})
+    model.store(case.type, case.exceptions)
+    model.write(path)
+
+
 def model_path(case, worker, data, directory):
     """The file, or None for a fixture that is not there."""
+    path = os.path.join(directory, "model.gguf")
+    if case.reference:
+        write_reference(case.reference, path)
+        return path
     if case.shape:
-        path = os.path.join(directory, "model.gguf")
         shape, weights = case.shape
         subprocess.run([worker, "--synthesize", shape, "--weights", weights, "--layers", "2", "--vocabulary", "1000",
                         "--output", path], check=True, stdout=subprocess.DEVNULL)

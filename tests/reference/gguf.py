@@ -164,13 +164,19 @@ def value_bytes(value):
 
 
 def vocabulary(n):
-    """A tokenizer of n tokens, for models whose tests never need text: SentencePiece's kind, single letters first."""
-    texts = ["<unk>", "<s>", "</s>"] + [chr(97 + i) if i < 26 else f"[{i}]" for i in range(n - 3)]
+    """A tokenizer of n tokens, for models whose tests never need text: SentencePiece's kind. The 256 bytes are among them
+    where there is room, as llama.cpp wants them."""
+    texts, types = ["<unk>", "<s>", "</s>"], [2, 3, 3]
+    if n >= len(texts) + 256:
+        texts += [f"<0x{byte:02X}>" for byte in range(256)]
+        types += [6] * 256
+    n_words = n - len(texts)
+    texts += [chr(97 + i) if i < 26 else f"[{i}]" for i in range(n_words)]
     return {
         "tokenizer.ggml.model": "llama",
         "tokenizer.ggml.tokens": texts,
         "tokenizer.ggml.scores": [0.0] * n,
-        "tokenizer.ggml.token_type": [2, 3, 3] + [1] * (n - 3),
+        "tokenizer.ggml.token_type": types + [1] * n_words,
         "tokenizer.ggml.bos_token_id": 1,
         "tokenizer.ggml.eos_token_id": 2,
     }
