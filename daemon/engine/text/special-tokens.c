@@ -68,18 +68,32 @@ void special_tokens_done(struct SpecialTokens *special) {
 
 /* ---- Cutting ---- */
 
+/* The text, and where control tokens may stand in it. */
+struct Cut {
+    const struct SpecialTokens *special;
+    const char *text;
+    bool control;
+    const uint8_t *marks;
+};
+
+/* Whether the special text of `size` bytes that stands at `at` counts there. */
+static bool may_stand(const struct Cut *cut, Token token, const char *at, size_t size) {
+    if (!(cut->special->kinds[token] & SPECIAL_CONTROL)) return true;
+    return cut->control && (!cut->marks || !memchr(cut->marks + (at - cut->text), 0, size));
+}
+
 /* Marks which special texts stand anywhere in the text: few do, and only these are cut out. Where
  * one has been seen before, its stems have been, too. */
-static bool find_present(const struct SpecialTokens *special, const char *text, size_t size,
-                         bool control, bool *present) {
+static bool find_present(const struct Cut *cut, size_t size, bool *present) {
+    const struct SpecialTokens *special = cut->special;
     const struct PrefixIndex *index = &special->index;
     bool any = false;
     for (size_t at = 0; at < size; at++) {
-        uint32_t place = prefix_index_find(index, text + at, size - at);
+        uint32_t place = prefix_index_find(index, cut->text + at, size - at);
         for (; place != PREFIX_NONE && !present[index->tokens[place]]; place = index->stems[place])
             present[index->tokens[place]] = any = true;
     }
-    for (uint32_t i = 0; any && !control && i < special->texts.n; i++)
+    for (uint32_t i = 0; any && !cut->control && i < special->texts.n; i++)
         if (special->kinds[i] & SPECIAL_CONTROL) present[i] = false;
     return any;
 }
@@ -118,47 +132,51 @@ static const char *drop_spaces(const char *at, const char *end) {
 }
 
 /* Plain text to `ret`, with the special token cut out. */
-static int cut_plain(const struct SpecialTokens *special, Token token,
-                     const struct Fragment *fragment, struct Fragments *ret) {
-    const char *name, *at = fragment->text, *end = at + fragment->size, *found;
+static int cut_plain(const struct Cut *cut, Token token, const struct Fragment *fragment,
+                     struct Fragments *ret) {
+    const struct SpecialTokens *special = cut->special;
+    const char *name, *at = fragment->text, *end = at + fragment->size, *found, *from = at;
     size_t size = token_texts_get(&special->texts, token, &name);
     uint8_t kind = special->kinds[token];
-    while ((found = memmem(at, (size_t)(end - at), name, size))) {
+    while ((found = memmem(from, (size_t)(end - from), name, size))) {
+        from = found + 1;
+        if (!may_stand(cut, token, found, size)) continue;
         const char *before = kind & SPECIAL_STRIPS_LEFT ? drop_spaces(at, found) : found;
         int r = add(ret, at, (size_t)(before - at), TOKEN_NONE);
         if (r == 0) r = add(ret, found, size, special->tokens[token]);
         if (r < 0) return r;
         at = found + size;
         if (kind & SPECIAL_STRIPS_RIGHT) at = skip_spaces(at, end);
+        from = at;
     }
     return add(ret, at, (size_t)(end - at), TOKEN_NONE);
 }
 
-static int cut_token(const struct SpecialTokens *special, Token token,
-                     struct Fragments *fragments) {
-    struct Fragments cut = {0};
+static int cut_token(const struct Cut *cut, Token token, struct Fragments *fragments) {
+    struct Fragments made = {0};
     int r = 0;
     for (size_t i = 0; r == 0 && i < fragments->n; i++) {
         const struct Fragment *fragment = &fragments->items[i];
         if (fragment->token == TOKEN_NONE)
-            r = cut_plain(special, token, fragment, &cut);
+            r = cut_plain(cut, token, fragment, &made);
         else
-            r = add(&cut, fragment->text, fragment->size, fragment->token);
+            r = add(&made, fragment->text, fragment->size, fragment->token);
     }
     free(fragments->items);
-    *fragments = cut;
+    *fragments = made;
     return r;
 }
 
 int special_tokens_cut(const struct SpecialTokens *special, const char *text, size_t size,
-                       bool control, struct Fragment **ret, size_t *ret_n) {
+                       bool control, const uint8_t *marks, struct Fragment **ret, size_t *ret_n) {
+    const struct Cut cut = {special, text, control, marks};
     struct Fragments fragments = {0};
     bool *present = calloc(special->texts.n + 1, sizeof *present);
     if (!present) return -ENOMEM;
     int r = add(&fragments, text, size, TOKEN_NONE);
-    if (r == 0 && find_present(special, text, size, control, present))
+    if (r == 0 && find_present(&cut, size, present))
         for (Token token = 0; r == 0 && token < (Token)special->texts.n; token++)
-            if (present[token]) r = cut_token(special, token, &fragments);
+            if (present[token]) r = cut_token(&cut, token, &fragments);
     free(present);
     if (r < 0) {
         free(fragments.items);

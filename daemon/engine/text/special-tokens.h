@@ -35,6 +35,8 @@ struct Fragment {
     Token token;
 };
 
-/* `*ret` is malloc()ed and points into `text`. */
+/* `*ret` is malloc()ed and points into `text`. Control tokens
+ * are found where `control` and, unless `marks` is NULL, all their bytes are marked (one a byte of
+ * the text). */
 int special_tokens_cut(const struct SpecialTokens *special, const char *text, size_t size,
-                       bool control, struct Fragment **ret, size_t *ret_n);
+                       bool control, const uint8_t *marks, struct Fragment **ret, size_t *ret_n);

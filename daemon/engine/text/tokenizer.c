@@ -38,14 +38,15 @@ static int encode_fragments(const Tokenizer *tokenizer, const struct Fragment *f
     return r;
 }
 
-int tokenizer_encode(const Tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
-                     Token **ret, size_t *ret_n) {
+/* `marks`: NULL, or where control tokens may stand. */
+static int encode(const Tokenizer *tokenizer, const char *text, size_t size, const uint8_t *marks,
+                  unsigned flags, Token **ret, size_t *ret_n) {
     struct TokenList list = {0};
     struct Fragment *fragments = NULL;
     size_t n_fragments = 0;
     if (!tokenizer_has_text(tokenizer)) return -ENOTSUP;
     if (size > TOKENIZER_MAX_INPUT) return -EFBIG;
-    int r = special_tokens_cut(&tokenizer->special, text, size, flags & TOKENIZE_SPECIAL,
+    int r = special_tokens_cut(&tokenizer->special, text, size, flags & TOKENIZE_SPECIAL, marks,
                                &fragments, &n_fragments);
     if (r == 0 && (flags & TOKENIZE_BOS) && tokenizer->add_bos)
         r = token_list_add(&list, tokenizer->bos);
@@ -61,6 +62,31 @@ int tokenizer_encode(const Tokenizer *tokenizer, const char *text, size_t size, 
     *ret = list.tokens;
     *ret_n = list.n;
     return 0;
+}
+
+int tokenizer_encode(const Tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
+                     Token **ret, size_t *ret_n) {
+    return encode(tokenizer, text, size, NULL, flags, ret, ret_n);
+}
+
+int tokenizer_encode_parts(const Tokenizer *tokenizer, const struct TextPart *parts, size_t n_parts,
+                           unsigned flags, Token **ret, size_t *ret_n) {
+    size_t size = 0, at = 0;
+    for (size_t i = 0; i < n_parts; i++) {
+        if (parts[i].size > TOKENIZER_MAX_INPUT - size) return -EFBIG;
+        size += parts[i].size;
+    }
+    char *text = malloc(2 * size + 1);
+    if (!text) return -ENOMEM;
+    uint8_t *marks = (uint8_t *)text + size;
+    for (size_t i = 0; i < n_parts; at += parts[i++].size) {
+        if (parts[i].size == 0) continue;
+        memcpy(text + at, parts[i].text, parts[i].size);
+        memset(marks + at, parts[i].special, parts[i].size);
+    }
+    int r = encode(tokenizer, text, size, marks, flags | TOKENIZE_SPECIAL, ret, ret_n);
+    free(text);
+    return r;
 }
 
 /* ---- Decoding ---- */

@@ -46,6 +46,17 @@ enum {
 int tokenizer_encode(const Tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
                      Token **ret, size_t *ret_n);
 
+/* A text in parts of different trust: control tokens stand only where all their bytes are in parts
+ * that are special. Otherwise the tokens are those of the whole text, as if it were not in parts.
+ */
+struct TextPart {
+    const char *text;
+    size_t size;
+    bool special;
+};
+int tokenizer_encode_parts(const Tokenizer *tokenizer, const struct TextPart *parts, size_t n_parts,
+                           unsigned flags, Token **ret, size_t *ret_n);
+
 /* The bytes of one token, not NUL-terminated, in the tokenizer's memory: possibly part of a
  * character, possibly none (control tokens give no bytes unless `special`). */
 size_t tokenizer_piece(const Tokenizer *tokenizer, Token token, bool special, const char **ret);
