@@ -85,6 +85,28 @@
 /* A rendered prompt, all pieces together: no context holds more text than the tokenizer takes. */
 #define CHAT_MAX_SIZE (16U << 20)
 
+/* A template's text: the largest real ones have 40 KB, with all that they say about tools. */
+#define TEMPLATE_MAX_SIZE (1U << 20)
+/* Its words and the nodes of its tree, some 50 and 200 bytes each; large real ones have 8000. */
+#define TEMPLATE_MAX_TOKENS (1U << 17)
+#define TEMPLATE_MAX_NODES (1U << 16)
+/* Memory of a parsed template: all of the above together. */
+#define TEMPLATE_MAX_TREE (32U << 20)
+/* Blocks in blocks and brackets in brackets; a level takes up to 1.5 KB of stack. Real ones have
+ * some 10. */
+#define TEMPLATE_MAX_NESTING 100
+/* The same while it runs, with macros that call each other; up to 1 KB of stack each. */
+#define TEMPLATE_MAX_DEPTH 1000
+/* Lists in lists: what walks through values recurses. JSON from outside has at most 64. */
+#define TEMPLATE_MAX_VALUE_DEPTH 200
+/* Numbers in a range; jinja2's sandbox has the same. */
+#define TEMPLATE_MAX_RANGE 100000
+/* Nodes evaluated, and bytes copied counted at their cost: a second or two. A conversation of 100
+ * messages takes some 20000. */
+#define TEMPLATE_MAX_WORK (1ULL << 26)
+/* Memory of a rendering: the largest prompt with its marks, some times over. */
+#define TEMPLATE_MAX_MEMORY (256U << 20)
+
 /* ---- Models ---- */
 
 /* Hyper-parameters size everything that follows; the largest known models have 126 layers, 16384

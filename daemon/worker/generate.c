@@ -82,38 +82,41 @@ static int options_read_or_fail(sd_bus_message *message, struct GenerateOptions 
     return r;
 }
 
-/* Rows of the table that nobody here obeys yet. */
-static int options_refuse(const struct GenerateOptions *options, struct Failure *failure) {
-    static const char *const missing[] = {"tools", "chat_template_kwargs"};
-
-    for (gsize i = 0; i < G_N_ELEMENTS(missing); i++)
-        if (options_is_set(options, missing[i]))
-            return failure_set(failure, ERROR_NOT_SUPPORTED, "Option %s is not supported yet.",
-                               missing[i]);
+static int options_check(const struct GenerateOptions *options, struct Failure *failure) {
     if (options->draft && !draft_is_known(options->draft))
         return failure_set(failure, ERROR_INVALID_ARGS,
                            "Option draft is auto, off, lookup or model, not %s.", options->draft);
     return 0;
 }
 
+/* The options, which say how the prompt is rendered, and its tokens. */
+static int prompt_finish(const Prompter *prompter, sd_bus_message *message, struct Prompt *prompt,
+                         struct Request *request, struct Failure *failure) {
+    int r = options_read_or_fail(message, &request->options, failure);
+    if (r < 0) return r;
+    r = options_check(&request->options, failure);
+    if (r < 0) return r;
+    if (prompt->form == PROMPT_ASK && !options_is_set(&request->options, "temperature"))
+        request->options.temperature = 0; /* one question, one answer */
+    prompt->conversation.tools = request->options.tools;
+    prompt->conversation.chat_template_kwargs = request->options.chat_template_kwargs;
+    return prompter_encode_prompt(prompter, prompt, &request->tokens, &request->n_tokens, failure);
+}
+
 static int request_read(Connection *connection, sd_bus_message *message, struct Request *request,
                         struct Failure *failure) {
-    const Prompter *prompter = worker_prompter(connection_worker(connection));
-    bool ask;
+    struct Prompt prompt;
 
     int r = sd_bus_message_read(message, "ut", &request->namespace, &request->id);
     if (r < 0) return failure_set_bus(failure, r, NULL);
     if (connection_find_call(connection, request->id))
         return failure_set(failure, ERROR_INVALID_ARGS, "There is a generation with this id.");
-    r = prompter_read(prompter, message, &request->tokens, &request->n_tokens, &ask, failure);
-    if (r < 0) return r;
-    r = options_read_or_fail(message, &request->options, failure);
-    if (r < 0) return r;
-    r = options_refuse(&request->options, failure);
-    if (r < 0) return r;
-    if (ask && !options_is_set(&request->options, "temperature"))
-        request->options.temperature = 0; /* one question, one answer */
-    return 0;
+    r = prompt_read(message, &prompt, failure);
+    if (r >= 0)
+        r = prompt_finish(worker_prompter(connection_worker(connection)), message, &prompt, request,
+                          failure);
+    prompt_done(&prompt);
+    return r;
 }
 
 /* Takes the stream when it succeeds. */

@@ -18,6 +18,9 @@
 #define EMBED_INPUTS_MAX 256u
 /* Messages of one conversation; what they say is limited by PROMPT_SIZE_MAX. */
 #define MESSAGES_MAX 4096u
+/* JSON text of tools and tool calls: json-glib recurses on depth, and takes some 150 bytes a value. */
+#define JSON_DEPTH_MAX 64u
+#define JSON_VALUES_MAX (128u << 10)
 /* The daemon needs one, a test a few. Each costs a descriptor and sd-bus's buffers. */
 #define CONNECTIONS_MAX 32u
 

@@ -14,7 +14,11 @@
 struct Prompter {
     const Tokenizer *tokenizer;
     const struct ModelInfo *info;
-    size_t text_size_max; /* more text is more tokens than the context holds */
+    size_t text_size_max;        /* more text is more tokens than the context holds */
+    ChatTemplate *chat_template; /* NULL: `template_error` and why */
+    int template_error;
+    Reason template_reason;
+    struct ChatInput tokens; /* only its tokens' names, which are owned */
     bool can_chat;
 };
 
@@ -35,15 +39,34 @@ static size_t text_size_max(const Tokenizer *tokenizer, uint32_t n_ctx) {
     return MIN(longest * n_ctx, PROMPT_SIZE_MAX);
 }
 
-static bool template_works(const char *chat_template) {
-    const struct ChatMessage message = {"user", "?"};
+static const char *token_text(const Tokenizer *tokenizer, Token token) {
+    const char *text;
+    if (token < 0) return NULL;
+    size_t size = tokenizer_piece(tokenizer, token, true, &text);
+    return g_strndup(text, size);
+}
+
+/* Its own template, or the form that models of its kind are known to have. */
+static const char *template_source(const struct ModelInfo *info) {
+    const char *form = chat_template_default(info->architecture);
+    return *info->chat_template || !form ? info->chat_template : form;
+}
+
+static bool template_works(const Prompter *self) {
+    const struct ConversationMessage question = {.role = "user", .content = "?"};
+    struct Conversation conversation;
     struct ChatPiece *pieces;
+    struct Failure failure = {NULL};
     size_t n;
 
-    if (!*chat_template || chat_render(chat_template, &message, 1, &pieces, &n, NULL) < 0)
-        return false;
-    chat_pieces_free(pieces, n);
-    return true;
+    if (!self->chat_template) return false;
+    conversation_init(&conversation);
+    g_array_append_val(conversation.messages, question);
+    int r = conversation_render(&conversation, self->chat_template, &self->tokens, &pieces, &n,
+                                &failure);
+    if (r >= 0) chat_pieces_free(pieces, n);
+    conversation_done(&conversation);
+    return r >= 0;
 }
 
 Prompter *prompter_new(const Engine *engine) {
@@ -52,11 +75,19 @@ Prompter *prompter_new(const Engine *engine) {
     self->tokenizer = engine_tokenizer(engine);
     self->info = engine_info(engine);
     self->text_size_max = text_size_max(self->tokenizer, self->info->n_ctx);
-    self->can_chat = template_works(self->info->chat_template);
+    self->tokens.bos_token = token_text(self->tokenizer, tokenizer_bos(self->tokenizer));
+    self->tokens.eos_token = token_text(self->tokenizer, tokenizer_eos(self->tokenizer));
+    self->template_error = chat_template_new(template_source(self->info), &self->chat_template,
+                                             &self->template_reason);
+    self->can_chat = template_works(self);
     return self;
 }
 
 void prompter_free(Prompter *self) {
+    if (!self) return;
+    chat_template_free(self->chat_template);
+    g_free((char *)self->tokens.bos_token);
+    g_free((char *)self->tokens.eos_token);
     g_free(self);
 }
 
@@ -113,49 +144,61 @@ static void list_drop_second_bos(const Prompter *self, struct TokenList *list) {
     memmove(list->tokens, list->tokens + 1, list->n * sizeof *list->tokens);
 }
 
-/* SentencePiece puts a space before text that begins or that follows a control token, and none
- * where a piece goes on with the text before it. */
-static unsigned piece_flags(const Prompter *self, const struct ChatPiece *piece, bool is_first,
-                            const struct TokenList *list) {
-    unsigned flags = piece->special ? TOKENIZE_SPECIAL : 0;
-
-    if (is_first) return flags | TOKENIZE_BOS;
-    if (list->n > 0 && tokenizer_is_control(self->tokenizer, list->tokens[list->n - 1]))
-        return flags;
-    return flags | TOKENIZE_MIDDLE;
-}
-
 static int pieces_encode(const Prompter *self, const struct ChatPiece *pieces, size_t n_pieces,
                          struct TokenList *list, struct Failure *failure) {
+    g_autofree struct TextPart *parts = g_new(struct TextPart, n_pieces + 1);
     size_t size = 0;
-    int r;
 
-    for (size_t i = 0; i < n_pieces; i++) size += pieces[i].size;
-    r = size_check(self, size, failure);
-    for (size_t i = 0; r >= 0 && i < n_pieces; i++) {
-        unsigned flags = piece_flags(self, &pieces[i], i == 0, list);
-        r = list_encode(self, list, pieces[i].text, pieces[i].size, flags, failure);
+    for (size_t i = 0; i < n_pieces; i++) {
+        parts[i] = (struct TextPart){pieces[i].text, pieces[i].size, pieces[i].special};
+        size += pieces[i].size;
     }
-    if (r >= 0) list_drop_second_bos(self, list);
-    return r;
+    int r = size_check(self, size, failure);
+    if (r < 0) return r;
+    r = tokenizer_encode_parts(self->tokenizer, parts, n_pieces, TOKENIZE_BOS, &list->tokens,
+                               &list->n);
+    if (r < 0) return failure_set_errno(failure, r, NULL);
+    list_drop_second_bos(self, list);
+    return 0;
 }
 
-static int chat_encode(const Prompter *self, const struct ChatMessage *messages, size_t n_messages,
-                       struct TokenList *list, struct Failure *failure) {
+static int conversation_pieces(const Prompter *self, const struct Conversation *conversation,
+                               struct ChatPiece **ret, size_t *ret_n, struct Failure *failure) {
+    if (!self->chat_template && self->template_error == -ENOTSUP)
+        return failure_set(failure, ERROR_NO_CHAT_TEMPLATE,
+                           "The model has no chat template: it continues text, and knows no "
+                           "messages.");
+    if (!self->chat_template)
+        return failure_set_errno(failure, self->template_error, &self->template_reason);
+    return conversation_render(conversation, self->chat_template, &self->tokens, ret, ret_n,
+                               failure);
+}
+
+static int conversation_encode(const Prompter *self, const struct Conversation *conversation,
+                               struct TokenList *list, struct Failure *failure) {
     struct ChatPiece *pieces;
     size_t n_pieces;
-    Reason why = {""};
 
-    if (!*self->info->chat_template) {
-        failure_set(failure, ERROR_NO_CHAT_TEMPLATE,
-                    "The model has no chat template: it continues text, and knows no messages.");
-        return -ENOTSUP;
-    }
-    int r = chat_render(self->info->chat_template, messages, n_messages, &pieces, &n_pieces, &why);
-    if (r < 0) return failure_set_errno(failure, r, &why);
+    int r = conversation_pieces(self, conversation, &pieces, &n_pieces, failure);
+    if (r < 0) return r;
     r = pieces_encode(self, pieces, n_pieces, list, failure);
     chat_pieces_free(pieces, n_pieces);
     return r;
+}
+
+int prompter_apply(const Prompter *self, const struct Conversation *conversation, char **ret,
+                   struct Failure *failure) {
+    g_autoptr(GString) text = g_string_new(NULL);
+    struct ChatPiece *pieces;
+    size_t n_pieces;
+
+    int r = conversation_pieces(self, conversation, &pieces, &n_pieces, failure);
+    if (r < 0) return r;
+    for (size_t i = 0; i < n_pieces; i++)
+        g_string_append_len(text, pieces[i].text, (gssize)pieces[i].size);
+    chat_pieces_free(pieces, n_pieces);
+    *ret = g_utf8_make_valid(text->str, (gssize)text->len);
+    return 0;
 }
 
 /* ---- Reading: each gets the message at the contents of its variant ---- */
@@ -164,150 +207,114 @@ static int read_failed(struct Failure *failure, int r) {
     return failure_set_bus(failure, r, NULL);
 }
 
-static int read_text(const Prompter *self, sd_bus_message *message, struct TokenList *list,
-                     struct Failure *failure) {
-    const char *text;
-    int r = sd_bus_message_read_basic(message, 's', &text);
-    return r < 0 ? read_failed(failure, r) : text_encode(self, text, list, failure);
+static int read_text(sd_bus_message *message, struct Prompt *prompt, struct Failure *failure) {
+    int r = sd_bus_message_read_basic(message, 's', &prompt->text);
+    return r < 0 ? read_failed(failure, r) : 0;
 }
 
-static int read_ask(const Prompter *self, sd_bus_message *message, struct TokenList *list,
-                    struct Failure *failure) {
-    struct ChatMessage question = {.role = "user"};
-    int r = sd_bus_message_read_basic(message, 's', &question.content);
-    if (r < 0) return read_failed(failure, r);
-    if (!self->can_chat) return text_encode(self, question.content, list, failure);
-    return chat_encode(self, &question, 1, list, failure);
-}
-
-static int read_tokens(const Prompter *self, sd_bus_message *message, struct TokenList *list,
-                       struct Failure *failure) {
-    const int32_t *tokens;
+static int read_tokens(sd_bus_message *message, struct Prompt *prompt, struct Failure *failure) {
     size_t size;
-    int r = sd_bus_message_read_array(message, 'i', (const void **)&tokens, &size);
-    if (r < 0) return read_failed(failure, r);
-
-    size_t n = size / sizeof *tokens;
-    for (size_t i = 0; i < n; i++)
-        if (tokens[i] < 0 || (uint32_t)tokens[i] >= self->info->n_vocab)
-            return failure_set(failure, ERROR_INVALID_ARGS,
-                               "Token %zu of the prompt is %d, the vocabulary has %u.", i,
-                               tokens[i], self->info->n_vocab);
-    list->tokens = malloc(size + 1);
-    if (!list->tokens) return failure_set_errno(failure, -ENOMEM, NULL);
-    if (size > 0) memcpy(list->tokens, tokens, size);
-    list->n = n;
-    return 0;
+    int r = sd_bus_message_read_array(message, 'i', (const void **)&prompt->tokens, &size);
+    prompt->n_tokens = size / sizeof *prompt->tokens;
+    return r < 0 ? read_failed(failure, r) : 0;
 }
 
-/* One message: a{sv} with role and content. */
-static int message_read(sd_bus_message *message, struct ChatMessage *ret, size_t index,
-                        struct Failure *failure) {
-    const char *key;
-    int r = sd_bus_message_enter_container(message, 'a', "{sv}");
-
-    *ret = (struct ChatMessage){0};
-    while (r >= 0 && (r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
-        r = sd_bus_message_read_basic(message, 's', &key);
-        if (r < 0) break;
-        const char **value = strcmp(key, "role") == 0      ? &ret->role
-                             : strcmp(key, "content") == 0 ? &ret->content
-                                                           : NULL;
-        if (!value)
-            return failure_set(failure, ERROR_INVALID_ARGS, "Message %zu has an unknown member %s.",
-                               index, key);
-        r = sd_bus_message_read(message, "v", "s", value);
-        if (r >= 0) r = sd_bus_message_exit_container(message);
-    }
-    if (r >= 0) r = sd_bus_message_exit_container(message);
-    if (r < 0 || !ret->role || !ret->content)
-        return failure_set(failure, ERROR_INVALID_ARGS,
-                           "Message %zu needs \"role\" and \"content\", both strings.", index);
-    return 0;
+static int read_messages(sd_bus_message *message, struct Prompt *prompt, struct Failure *failure) {
+    return conversation_read(message, &prompt->conversation, failure);
 }
 
-static int messages_read(sd_bus_message *message, GArray *messages, struct Failure *failure) {
-    struct ChatMessage one;
-    int r = sd_bus_message_enter_container(message, 'a', "a{sv}");
-
-    while (r >= 0 && (r = sd_bus_message_at_end(message, false)) == 0) {
-        if (messages->len == MESSAGES_MAX)
-            return failure_set(failure, ERROR_INVALID_ARGS, "There are more than %u messages.",
-                               MESSAGES_MAX);
-        r = message_read(message, &one, messages->len, failure);
-        if (r < 0) return r;
-        g_array_append_val(messages, one);
-    }
-    if (r >= 0) r = sd_bus_message_exit_container(message);
-    if (r < 0) return read_failed(failure, r);
-    if (messages->len == 0)
-        return failure_set(failure, ERROR_INVALID_ARGS, "There are no messages.");
-    return 0;
-}
-
-static int read_messages(const Prompter *self, sd_bus_message *message, struct TokenList *list,
-                         struct Failure *failure) {
-    g_autoptr(GArray) messages = g_array_new(FALSE, FALSE, sizeof(struct ChatMessage));
-    int r = messages_read(message, messages, failure);
-
-    if (r < 0) return r;
-    return chat_encode(self, (const struct ChatMessage *)(const void *)messages->data,
-                       messages->len, list, failure);
-}
-
-static const struct PromptForm {
+static const struct {
     const char *name, *type;
-    int (*read)(const Prompter *self, sd_bus_message *message, struct TokenList *list,
-                struct Failure *failure);
+    int (*read)(sd_bus_message *message, struct Prompt *prompt, struct Failure *failure);
 } forms[] = {
-    {"text", "s", read_text},
-    {"messages", "aa{sv}", read_messages},
-    {"tokens", "ai", read_tokens},
-    {"ask", "s", read_ask},
+    [PROMPT_TEXT] = {"text", "s", read_text},
+    [PROMPT_MESSAGES] = {"messages", "aa{sv}", read_messages},
+    [PROMPT_TOKENS] = {"tokens", "ai", read_tokens},
+    [PROMPT_ASK] = {"ask", "s", read_text},
 };
 
-static const struct PromptForm *form_find(const char *name) {
-    for (gsize i = 0; i < G_N_ELEMENTS(forms); i++)
-        if (strcmp(forms[i].name, name) == 0) return &forms[i];
-    return NULL;
+static enum PromptForm form_find(const char *name) {
+    for (gsize i = PROMPT_TEXT; i < G_N_ELEMENTS(forms); i++)
+        if (strcmp(forms[i].name, name) == 0) return i;
+    return PROMPT_MISSING;
 }
 
 /* Read position: an entry of the prompt. */
-static int form_read(const Prompter *self, sd_bus_message *message, struct TokenList *list,
-                     const struct PromptForm **ret, struct Failure *failure) {
+static int form_read(sd_bus_message *message, struct Prompt *prompt, struct Failure *failure) {
     const char *name;
     int r = sd_bus_message_read_basic(message, 's', &name);
     if (r < 0) return read_failed(failure, r);
 
-    const struct PromptForm *form = form_find(name);
-    if (!form || *ret)
+    enum PromptForm form = form_find(name);
+    if (form == PROMPT_MISSING || prompt->form != PROMPT_MISSING)
         return failure_set(failure, ERROR_INVALID_ARGS,
                            "A prompt has exactly one of text, messages, tokens and ask.");
-    r = sd_bus_message_enter_container(message, 'v', form->type);
+    r = sd_bus_message_enter_container(message, 'v', forms[form].type);
     if (r < 0)
         return failure_set(failure, ERROR_INVALID_ARGS, "A prompt's %s has type %s.", name,
-                           form->type);
-    r = form->read(self, message, list, failure);
+                           forms[form].type);
+    prompt->form = form;
+    r = forms[form].read(message, prompt, failure);
     if (r < 0) return r;
-    *ret = form;
     r = sd_bus_message_exit_container(message);
     return r < 0 ? read_failed(failure, r) : 0;
 }
 
-static int prompt_read(const Prompter *self, sd_bus_message *message, struct TokenList *list,
-                       const struct PromptForm **ret, struct Failure *failure) {
+int prompt_read(sd_bus_message *message, struct Prompt *prompt, struct Failure *failure) {
+    *prompt = (struct Prompt){0};
+    conversation_init(&prompt->conversation);
     int r = sd_bus_message_enter_container(message, 'a', "{sv}");
-
     while (r >= 0 && (r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
-        r = form_read(self, message, list, ret, failure);
+        r = form_read(message, prompt, failure);
         if (r < 0) return r;
         r = sd_bus_message_exit_container(message);
     }
     if (r >= 0) r = sd_bus_message_exit_container(message);
     if (r < 0) return read_failed(failure, r);
-    if (!*ret)
+    if (prompt->form == PROMPT_MISSING)
         return failure_set(failure, ERROR_INVALID_ARGS,
                            "A prompt has exactly one of text, messages, tokens and ask.");
+    return 0;
+}
+
+void prompt_done(struct Prompt *prompt) {
+    conversation_done(&prompt->conversation);
+}
+
+/* ---- Encoding: each appends to an empty list ---- */
+
+static int encode_text(const Prompter *self, struct Prompt *prompt, struct TokenList *list,
+                       struct Failure *failure) {
+    return text_encode(self, prompt->text, list, failure);
+}
+
+static int encode_messages(const Prompter *self, struct Prompt *prompt, struct TokenList *list,
+                           struct Failure *failure) {
+    return conversation_encode(self, &prompt->conversation, list, failure);
+}
+
+static int encode_ask(const Prompter *self, struct Prompt *prompt, struct TokenList *list,
+                      struct Failure *failure) {
+    const struct ConversationMessage question = {.role = "user", .content = prompt->text};
+
+    if (!self->can_chat) return text_encode(self, prompt->text, list, failure);
+    g_array_append_val(prompt->conversation.messages, question);
+    return conversation_encode(self, &prompt->conversation, list, failure);
+}
+
+static int encode_tokens(const Prompter *self, struct Prompt *prompt, struct TokenList *list,
+                         struct Failure *failure) {
+    size_t size = prompt->n_tokens * sizeof *prompt->tokens;
+
+    for (size_t i = 0; i < prompt->n_tokens; i++)
+        if (prompt->tokens[i] < 0 || (uint32_t)prompt->tokens[i] >= self->info->n_vocab)
+            return failure_set(failure, ERROR_INVALID_ARGS,
+                               "Token %zu of the prompt is %d, the vocabulary has %u.", i,
+                               prompt->tokens[i], self->info->n_vocab);
+    list->tokens = malloc(size + 1);
+    if (!list->tokens) return failure_set_errno(failure, -ENOMEM, NULL);
+    if (size > 0) memcpy(list->tokens, prompt->tokens, size);
+    list->n = prompt->n_tokens;
     return 0;
 }
 
@@ -323,15 +330,19 @@ static int list_finish(struct TokenList *list, int r, Token **ret, size_t *ret_n
     return 0;
 }
 
-int prompter_read(const Prompter *self, sd_bus_message *message, Token **ret, size_t *ret_n,
-                  bool *ret_ask, struct Failure *failure) {
+int prompter_encode_prompt(const Prompter *self, struct Prompt *prompt, Token **ret, size_t *ret_n,
+                           struct Failure *failure) {
+    static int (*const encoders[])(const Prompter *, struct Prompt *, struct TokenList *,
+                                   struct Failure *) = {
+        [PROMPT_TEXT] = encode_text,
+        [PROMPT_MESSAGES] = encode_messages,
+        [PROMPT_TOKENS] = encode_tokens,
+        [PROMPT_ASK] = encode_ask,
+    };
     struct TokenList list = {NULL, 0};
-    const struct PromptForm *form = NULL;
 
-    int r = prompt_read(self, message, &list, &form, failure);
-    r = list_finish(&list, r, ret, ret_n, failure);
-    if (r >= 0) *ret_ask = form->read == read_ask;
-    return r;
+    return list_finish(&list, encoders[prompt->form](self, prompt, &list, failure), ret, ret_n,
+                       failure);
 }
 
 int prompter_encode(const Prompter *self, const char *text, Token **ret, size_t *ret_n,

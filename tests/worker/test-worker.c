@@ -277,9 +277,13 @@ static void refused_prompts(void) {
     PROMPT(m, "a{sv}a{sv}", 1, "messages", "aa{sv}", 0, 0);
     talk_refused(bus, m, ERROR_INVALID_ARGS, "no messages");
     m = talk_begin(bus, 1);
-    PROMPT(m, "a{sv}a{sv}", 1, "messages", "aa{sv}", 1, 2, "role", "s", "parrot", "content", "s",
-           "a", 0);
+    PROMPT(m, "a{sv}a{sv}", 1, "messages", "aa{sv}", 1, 2, "role", "s", "user", "parrot", "s", "a",
+           0);
     talk_refused(bus, m, ERROR_INVALID_ARGS, "parrot");
+    m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 1, "messages", "aa{sv}", 1, 2, "role", "s", "assistant", "tool_calls",
+           "s", "{}", 0);
+    talk_refused(bus, m, ERROR_INVALID_ARGS, "tool_calls must be a JSON array");
     m = talk_begin(bus, 1);
     PROMPT(m, "a{sv}a{sv}", 1, "text", "s", long_text, 0);
     talk_refused(bus, m, ERROR_CONTEXT_TOO_LONG, "202 tokens; the context holds 100");
@@ -290,19 +294,18 @@ static void refused_prompts(void) {
     worker_clear(&worker);
 }
 
-/* A row goes when somebody obeys its option. */
-static void options_not_obeyed_are_refused(void) {
+static void wrong_tools_are_refused(void) {
     static const struct {
         const char *name, *value;
-    } OPTIONS[] = {{"tools", "[]"}, {"chat_template_kwargs", "{}"}};
+    } OPTIONS[] = {{"tools", "{}"}, {"tools", "[1,"}, {"chat_template_kwargs", "[]"}};
     struct WorkerProcess worker;
     worker_launch(&worker, &(struct FakeModel){0}, NULL);
     sd_bus *bus = worker_connect(&worker);
 
     for (gsize i = 0; i < G_N_ELEMENTS(OPTIONS); i++) {
         sd_bus_message *m = talk_begin(bus, 1);
-        PROMPT(m, "a{sv}a{sv}", 1, "text", "s", "a", 1, OPTIONS[i].name, "s", OPTIONS[i].value);
-        talk_refused(bus, m, ERROR_NOT_SUPPORTED, OPTIONS[i].name);
+        PROMPT(m, "a{sv}a{sv}", 1, "ask", "s", "a", 1, OPTIONS[i].name, "s", OPTIONS[i].value);
+        talk_refused(bus, m, ERROR_INVALID_ARGS, OPTIONS[i].name);
     }
     sd_bus_unref(bus);
     worker_clear(&worker);
@@ -545,7 +548,7 @@ int main(void) {
     return TEST_MAIN({"describe", describe}, {"introspection", introspection},
                      {"tokens and text", tokens_and_text}, {"prompt forms", prompt_forms},
                      {"refused prompts", refused_prompts},
-                     {"options not obeyed are refused", options_not_obeyed_are_refused},
+                     {"wrong tools are refused", wrong_tools_are_refused},
                      {"wrong grammars and schemas are refused", wrong_grammars_are_refused},
                      {"no template", no_template}, {"not a pipe", not_a_pipe}, {"busy", busy},
                      {"cancel", cancel}, {"connection lost", connection_lost},

@@ -1,223 +1,182 @@
 #include "engine/chat/chat.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/chat/eval.h"
+#include "engine/chat/parser.h"
 #include "engine/limits.h"
 
-enum Role { SYSTEM, USER, ASSISTANT, N_ROLES };
-
-static const char *const ROLES[N_ROLES] = {"system", "user", "assistant"};
-
-/* In the texts of a family, names of control tokens stand between two of these. */
-#define MARK '\1'
-#define SPECIAL(name) "\1" name "\1"
-
-struct Turn {
-    const char *before, *after; /* around a message; NULL: the template leaves the role out */
+struct ChatTemplate {
+    struct Arena arena;
+    const struct Node *body;
 };
 
-/* A family of templates, recognised by strings that all stand in them. */
-struct Family {
-    const char *markers[3];
-    struct Turn turns[N_ROLES];
-    const char *user_after_system; /* instead of the user's `before`, or NULL */
-    const char *prompt;            /* where the answer starts */
-    bool trim;                     /* white space around messages */
-};
+/* ---- Parsing ---- */
 
-#define LLAMA3(role) SPECIAL("<|start_header_id|>") role SPECIAL("<|end_header_id|>") "\n\n"
-#define CHATML(role) SPECIAL("<|im_start|>") role "\n"
-
-/* The first that fits counts. */
-static const struct Family FAMILIES[] = {
-    /* Llama 3 */
-    {.markers = {"<|start_header_id|>", "<|eot_id|>"},
-     .turns = {{LLAMA3("system"), SPECIAL("<|eot_id|>")},
-               {LLAMA3("user"), SPECIAL("<|eot_id|>")},
-               {LLAMA3("assistant"), SPECIAL("<|eot_id|>")}},
-     .prompt = LLAMA3("assistant"),
-     .trim = true},
-    /* ChatML: Qwen, SmolLM */
-    {.markers = {"<|im_start|>", "<|im_end|>"},
-     .turns = {{CHATML("system"), SPECIAL("<|im_end|>") "\n"},
-               {CHATML("user"), SPECIAL("<|im_end|>") "\n"},
-               {CHATML("assistant"), SPECIAL("<|im_end|>") "\n"}},
-     .prompt = CHATML("assistant")},
-    /* BitNet b1.58 2B-4T, as its tokenizer says */
-    {.markers = {"capitalize", "Assistant: ", "<|eot_id|>"},
-     .turns = {{"System: ", SPECIAL("<|eot_id|>")},
-               {"User: ", SPECIAL("<|eot_id|>")},
-               {"Assistant: ", SPECIAL("<|eot_id|>")}},
-     .prompt = "Assistant: ",
-     .trim = true},
-    /* The same model's GGUF file has another template, which it was not trained on. */
-    {.markers = {"BITNETAssistant: "},
-     .turns = {{"System: ", SPECIAL("<|eot_id|>")},
-               {"User: ", SPECIAL("<|eot_id|>")},
-               {"Assistant: ", SPECIAL("<|eot_id|>")}},
-     .prompt = "Assistant: ",
-     .trim = true},
-    /* Llama 2 */
-    {.markers = {"[INST]", "<<SYS>>", "[/INST]"},
-     .turns = {{"[INST] <<SYS>>\n", "\n<</SYS>>\n\n"},
-               {"[INST] ", " [/INST]"},
-               {" ", " " SPECIAL("</s><s>")}},
-     .user_after_system = "",
-     .prompt = "",
-     .trim = true},
-    /* The embedded model */
-    {.markers = {"<|user|>{{ message['content'] }}", "{{ message['content'] }}<|end|>"},
-     .turns = {{NULL, NULL},
-               {SPECIAL("<|user|>"), ""},
-               {SPECIAL("<|assistant|>"), SPECIAL("<|end|>")}},
-     .prompt = SPECIAL("<|assistant|>")},
-    /* Zephyr, TinyLlama: the names of roles are words, only the end is a token */
-    {.markers = {"<|user|>\\n", "<|assistant|>", "eos_token"},
-     .turns = {{"<|system|>\n", SPECIAL("</s>") "\n"},
-               {"<|user|>\n", SPECIAL("</s>") "\n"},
-               {"<|assistant|>\n", SPECIAL("</s>") "\n"}},
-     .prompt = "<|assistant|>\n"},
-    {.markers = {"<|user|>\n", "<|assistant|>", "eos_token"},
-     .turns = {{"<|system|>\n", SPECIAL("</s>") "\n"},
-               {"<|user|>\n", SPECIAL("</s>") "\n"},
-               {"<|assistant|>\n", SPECIAL("</s>") "\n"}},
-     .prompt = "<|assistant|>\n"},
-};
-
-static bool fits(const struct Family *family, const char *chat_template) {
-    for (size_t i = 0; i < sizeof family->markers / sizeof family->markers[0]; i++)
-        if (family->markers[i] && !strstr(chat_template, family->markers[i])) return false;
-    return true;
-}
-
-static int find_family(const char *chat_template, const struct Family **ret, Reason *why) {
-    if (!chat_template || !*chat_template)
-        return reason_set(why, ENOTSUP, "the model has no chat template");
-    for (size_t i = 0; i < sizeof FAMILIES / sizeof FAMILIES[0]; i++) {
-        *ret = &FAMILIES[i];
-        if (fits(*ret, chat_template)) return 0;
+int chat_template_new(const char *source, ChatTemplate **ret, Reason *why) {
+    if (!source || !*source) return reason_set(why, ENOTSUP, "the model has no chat template");
+    const char *builtin = chat_template_builtin(source);
+    ChatTemplate *self = calloc(1, sizeof *self);
+    if (!self) return reason_set(why, ENOMEM, "out of memory");
+    self->arena.limit = TEMPLATE_MAX_TREE;
+    if (builtin) source = builtin;
+    int r = parser_run(&self->arena, source, strlen(source), &self->body, why);
+    if (r < 0) {
+        chat_template_free(self);
+        return r;
     }
-    return reason_set(why, ENOTSUP,
-                      "the model's chat template is not of a family that is supported");
-}
-
-/* ---- Pieces ---- */
-
-struct Pieces {
-    struct ChatPiece *items;
-    size_t n, room;
-    size_t size; /* of all texts */
-};
-
-static struct ChatPiece *last_piece(struct Pieces *pieces, int special) {
-    if (pieces->n > 0 && pieces->items[pieces->n - 1].special == special)
-        return &pieces->items[pieces->n - 1];
-    if (pieces->n == pieces->room) {
-        size_t room = pieces->room ? 2 * pieces->room : 8;
-        void *items = reallocarray(pieces->items, room, sizeof *pieces->items);
-        if (!items) return NULL;
-        pieces->items = items;
-        pieces->room = room;
-    }
-    struct ChatPiece *piece = &pieces->items[pieces->n];
-    *piece = (struct ChatPiece){.text = calloc(1, 1), .special = special};
-    if (!piece->text) return NULL;
-    pieces->n++;
-    return piece;
-}
-
-static int append(struct Pieces *pieces, const char *text, size_t size, int special) {
-    if (size == 0) return 0;
-    if (size > CHAT_MAX_SIZE - pieces->size) return -EFBIG;
-    struct ChatPiece *piece = last_piece(pieces, special);
-    if (!piece) return -ENOMEM;
-    char *grown = realloc(piece->text, piece->size + size + 1);
-    if (!grown) return -ENOMEM;
-    piece->text = grown;
-    memcpy(piece->text + piece->size, text, size);
-    piece->size += size;
-    piece->text[piece->size] = '\0';
-    pieces->size += size;
+    *ret = self;
     return 0;
 }
 
-/* A family's text, with its marks. */
-static int append_template(struct Pieces *pieces, const char *text) {
-    int r = 0;
-    for (int special = 0; r == 0 && *text; special = !special) {
-        const char *end = strchrnul(text, MARK);
-        r = append(pieces, text, (size_t)(end - text), special);
-        text = *end ? end + 1 : end;
-    }
-    return r;
-}
-
-static int append_content(struct Pieces *pieces, const char *text, bool trim) {
-    size_t size = strlen(text);
-    while (trim && size > 0 && isspace((unsigned char)text[size - 1])) size--;
-    while (trim && size > 0 && isspace((unsigned char)*text)) {
-        text++;
-        size--;
-    }
-    return append(pieces, text, size, 0);
+ChatTemplate *chat_template_free(ChatTemplate *self) {
+    if (self) arena_done(&self->arena);
+    free(self);
+    return NULL;
 }
 
 /* ---- Messages ---- */
 
-static int find_role(const char *name, enum Role *ret, Reason *why) {
-    for (unsigned i = 0; i < N_ROLES; i++)
-        if (strcmp(name, ROLES[i]) == 0) {
-            *ret = i;
-            return 0;
-        }
-    return reason_set(why, EINVAL, "the chat template knows no role '%.64s'", name);
+static bool is_known_role(const char *text) {
+    static const char *const ROLES[] = {"system",      "user",          "assistant",  "tool",
+                                        "developer",   "function",      "ipython",    "model",
+                                        "environment", "tool_response", "observation"};
+    for (size_t i = 0; i < sizeof ROLES / sizeof ROLES[0]; i++)
+        if (strcmp(text, ROLES[i]) == 0) return true;
+    return false;
 }
 
-static int append_messages(struct Pieces *pieces, const struct Family *family,
-                           const struct ChatMessage *messages, size_t n, Reason *why) {
-    enum Role role = N_ROLES, before;
-    for (size_t i = 0; i < n; i++) {
-        before = role;
-        int r = find_role(messages[i].role, &role, why);
-        if (r < 0) return r;
-        const struct Turn *turn = &family->turns[role];
-        if (!turn->before) continue;
-        bool follows_system = role == USER && before == SYSTEM && family->user_after_system;
-        r = append_template(pieces, follows_system ? family->user_after_system : turn->before);
-        if (r == 0) r = append_content(pieces, messages[i].content, family->trim);
-        if (r == 0) r = append_template(pieces, turn->after);
-        if (r < 0) return r;
+void chat_message_set(struct Arena *arena, struct Dict *message, const char *name,
+                      const char *text) {
+    bool trusted = strcmp(name, "role") == 0 && is_known_role(text);
+    dict_set_member(arena, message, name, value_string(arena, text, strlen(text), trusted));
+}
+
+/* ---- Variables ---- */
+
+static void set_token(struct Run *run, const char *name, const char *text) {
+    if (text)
+        scope_set_word(run, run->scope, name,
+                       value_text(text_borrow(run->arena, text, strlen(text), true)));
+}
+
+static Value or_none(Value value) {
+    return value.kind == VALUE_MISSING ? value_none() : value;
+}
+
+static void set_variables(struct Run *run, const struct ChatInput *input) {
+    scope_set_word(run, run->scope, "messages", input->messages);
+    scope_set_word(run, run->scope, "tools", or_none(input->tools));
+    scope_set_word(run, run->scope, "documents", value_none());
+    scope_set_word(run, run->scope, "add_generation_prompt",
+                   value_bool(input->add_generation_prompt));
+    set_token(run, "bos_token", input->bos_token);
+    set_token(run, "eos_token", input->eos_token);
+    set_token(run, "pad_token", input->pad_token);
+    set_token(run, "unk_token", input->unk_token);
+    const struct Dict *more = input->variables.kind == VALUE_DICT ? input->variables.dict : NULL;
+    for (size_t i = 0; more && i < more->n; i++)
+        if (more->entries[i].key.kind == VALUE_STRING)
+            scope_set(run, run->scope, more->entries[i].key.text, more->entries[i].value);
+}
+
+/* ---- Pieces ---- */
+
+/* How many bytes from `at` on have the same mark. */
+static size_t stretch(const struct TextBuilder *output, size_t at) {
+    if (!output->marks) return output->size - at;
+    const uint8_t *other = memchr(output->marks + at, !output->marks[at], output->size - at);
+    return other ? (size_t)(other - output->marks) - at : output->size - at;
+}
+
+static int piece_make(const struct TextBuilder *output, size_t at, size_t size,
+                      struct ChatPiece *ret) {
+    *ret = (struct ChatPiece){
+        .text = malloc(size + 1),
+        .size = size,
+        .special = output->marks ? output->marks[at] : output->trusted,
+    };
+    if (!ret->text) return -ENOMEM;
+    memcpy(ret->text, output->bytes + at, size);
+    ret->text[size] = '\0';
+    return 0;
+}
+
+static int pieces_make(const struct TextBuilder *output, struct ChatPiece **ret, size_t *ret_n) {
+    size_t n = 0, made = 0;
+    for (size_t at = 0; at < output->size; n++) at += stretch(output, at);
+    struct ChatPiece *pieces = calloc(n + 1, sizeof *pieces);
+    int r = pieces ? 0 : -ENOMEM;
+    for (size_t at = 0, size; r == 0 && at < output->size; at += size) {
+        size = stretch(output, at);
+        r = piece_make(output, at, size, &pieces[made]);
+        if (r == 0) made++;
     }
-    return append_template(pieces, family->prompt);
-}
-
-int chat_render(const char *chat_template, const struct ChatMessage *messages, size_t n_messages,
-                struct ChatPiece **ret, size_t *ret_n, Reason *why) {
-    const struct Family *family;
-    struct Pieces pieces = {0};
-    int r = find_family(chat_template, &family, why);
-    if (r < 0) return r;
-    if (n_messages == 0) return reason_set(why, EINVAL, "a conversation needs a message");
-    if (n_messages > CHAT_MAX_MESSAGES)
-        return reason_set(why, EFBIG, "a conversation may have %u messages", CHAT_MAX_MESSAGES);
-    r = append_messages(&pieces, family, messages, n_messages, why);
     if (r < 0) {
-        if (r == -EFBIG)
-            reason_set(why, 0, "the conversation is larger than %u bytes", CHAT_MAX_SIZE);
-        if (r == -ENOMEM) reason_set(why, 0, "out of memory");
-        chat_pieces_free(pieces.items, pieces.n);
+        if (pieces) chat_pieces_free(pieces, made);
         return r;
     }
-    *ret = pieces.items;
-    *ret_n = pieces.n;
+    *ret = pieces;
+    *ret_n = n;
     return 0;
 }
 
 void chat_pieces_free(struct ChatPiece *pieces, size_t n) {
     for (size_t i = 0; i < n; i++) free(pieces[i].text);
     free(pieces);
+}
+
+/* ---- Rendering ---- */
+
+static int arena_reason(int error, Reason *why) {
+    if (error == -ENOMEM) return reason_set(why, ENOMEM, "out of memory");
+    if (error == -ELOOP)
+        return reason_set(why, EINVAL, "the conversation nests more than %u values",
+                          TEMPLATE_MAX_VALUE_DEPTH);
+    return reason_set(why, EFBIG, "the conversation needs more than %u MiB with this chat template",
+                      TEMPLATE_MAX_MEMORY >> 20);
+}
+
+static int input_check(const struct ChatInput *input, Reason *why) {
+    if (input->arena && input->arena->error) return arena_reason(input->arena->error, why);
+    if (input->messages.kind != VALUE_LIST || input->messages.list->n == 0)
+        return reason_set(why, EINVAL, "a conversation needs a message");
+    if (input->messages.list->n > CHAT_MAX_MESSAGES)
+        return reason_set(why, EFBIG, "a conversation may have %u messages", CHAT_MAX_MESSAGES);
+    return 0;
+}
+
+static void run_template(struct Run *run, const ChatTemplate *self, const struct ChatInput *input) {
+    struct Scope *context = scope_new(run, NULL);
+    run->scope = context;
+    if (context) set_variables(run, input);
+    run->scope = scope_new(run, context); /* what the template sets hides what it was given */
+    if (run->scope) exec(run, self->body);
+}
+
+int chat_template_render(const ChatTemplate *self, const struct ChatInput *input,
+                         struct ChatPiece **ret, size_t *ret_n, Reason *why) {
+    struct Arena arena = {.limit = TEMPLATE_MAX_MEMORY};
+    struct TextBuilder output = {.arena = &arena};
+    struct Run run = {.arena = &arena,
+                      .output = &output,
+                      .now = input->now,
+                      .work_left = TEMPLATE_MAX_WORK,
+                      .why = why};
+    time_t seconds = time(NULL);
+    struct tm present;
+    if (!run.now) run.now = localtime_r(&seconds, &present);
+    int r = input_check(input, why);
+    if (r == 0) {
+        run_template(&run, self, input);
+        r = run.error ? run.error : arena.error ? arena_reason(arena.error, why) : 0;
+    }
+    if (r == 0) {
+        r = pieces_make(&output, ret, ret_n);
+        if (r < 0) reason_set(why, 0, "out of memory");
+    }
+    arena_done(&arena);
+    return r;
 }
