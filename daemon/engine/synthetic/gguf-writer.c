@@ -11,7 +11,7 @@ struct Buffer {
 };
 
 struct GgufWriter {
-    struct Buffer keys, tensors;
+    struct Buffer keys, tensors, data;
     uint64_t n_keys, n_tensors, data_size;
 };
 
@@ -27,7 +27,10 @@ static void append(struct Buffer *buffer, const void *data, size_t size) {
         buffer->data = grown;
         buffer->capacity = capacity;
     }
-    memcpy(buffer->data + buffer->size, data, size);
+    if (data)
+        memcpy(buffer->data + buffer->size, data, size);
+    else
+        memset(buffer->data + buffer->size, 0, size);
     buffer->size += size;
 }
 
@@ -56,6 +59,7 @@ GgufWriter *gguf_writer_free(GgufWriter *writer) {
     if (!writer) return NULL;
     free(writer->keys.data);
     free(writer->tensors.data);
+    free(writer->data.data);
     free(writer);
     return NULL;
 }
@@ -127,8 +131,26 @@ uint64_t gguf_writer_describe(GgufWriter *writer, const char *name, uint32_t typ
     return offset;
 }
 
-int gguf_writer_head(const GgufWriter *writer, void **ret, size_t *ret_size) {
-    static const uint8_t zeros[GGUF_WRITER_ALIGNMENT];
+void gguf_writer_tensor(GgufWriter *writer, const char *name, uint32_t type, uint32_t n_dims,
+                        const uint64_t *dims, const void *data, size_t size) {
+    gguf_writer_describe(writer, name, type, n_dims, dims, size);
+    append(&writer->data, data, size);
+    append(&writer->data, NULL, writer->data_size - writer->data.size);
+}
+
+/* ---- The file ---- */
+
+static int buffer_return(struct Buffer *buffer, void **ret, size_t *ret_size) {
+    if (buffer->failed) {
+        free(buffer->data);
+        return -ENOMEM;
+    }
+    *ret = buffer->data;
+    *ret_size = buffer->size;
+    return 0;
+}
+
+static struct Buffer make_head(const GgufWriter *writer) {
     struct Buffer head = {.failed = writer->keys.failed || writer->tensors.failed};
     append(&head, "GGUF", 4);
     append_u32(&head, 3);
@@ -136,12 +158,18 @@ int gguf_writer_head(const GgufWriter *writer, void **ret, size_t *ret_size) {
     append_u64(&head, writer->n_keys);
     append(&head, writer->keys.data, writer->keys.size);
     append(&head, writer->tensors.data, writer->tensors.size);
-    append(&head, zeros, padded(head.size) - head.size);
-    if (head.failed) {
-        free(head.data);
-        return -ENOMEM;
-    }
-    *ret = head.data;
-    *ret_size = head.size;
-    return 0;
+    if (writer->n_tensors > 0) append(&head, NULL, padded(head.size) - head.size);
+    return head;
+}
+
+int gguf_writer_head(const GgufWriter *writer, void **ret, size_t *ret_size) {
+    struct Buffer head = make_head(writer);
+    return buffer_return(&head, ret, ret_size);
+}
+
+int gguf_writer_file(const GgufWriter *writer, void **ret, size_t *ret_size) {
+    struct Buffer file = make_head(writer);
+    file.failed = file.failed || writer->data.failed;
+    append(&file, writer->data.data, writer->data.size);
+    return buffer_return(&file, ret, ret_size);
 }

@@ -31,10 +31,15 @@ void gguf_writer_i32s(GgufWriter *writer, const char *key, const int32_t *values
 void gguf_writer_raw(GgufWriter *writer, const char *key, uint32_t type, const void *value,
                      size_t size);
 
-/* A tensor of `size` bytes whose data is written elsewhere. Returns its offset from the end of the
- * head. */
+/* `data` is copied; NULL writes zeros. */
+void gguf_writer_tensor(GgufWriter *writer, const char *name, uint32_t type, uint32_t n_dims,
+                        const uint64_t *dims, const void *data, size_t size);
+/* A tensor of `size` bytes whose data is written elsewhere: of such a file all tensors are. Returns
+ * its offset from the end of the head. */
 uint64_t gguf_writer_describe(GgufWriter *writer, const char *name, uint32_t type, uint32_t n_dims,
                               const uint64_t *dims, uint64_t size);
 
 /* The head, padded, up to where the data begins: malloc()ed. -ENOMEM. */
 int gguf_writer_head(const GgufWriter *writer, void **ret, size_t *ret_size);
+/* The file, of tensors that were given with their data: malloc()ed. -ENOMEM. */
+int gguf_writer_file(const GgufWriter *writer, void **ret, size_t *ret_size);
