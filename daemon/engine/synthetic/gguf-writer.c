@@ -116,6 +116,11 @@ void gguf_writer_i32s(GgufWriter *writer, const char *key, const int32_t *values
     append(&writer->keys, values, n * sizeof *values);
 }
 
+void gguf_writer_metadata(GgufWriter *writer, const void *metadata, size_t size, uint64_t n_keys) {
+    append(&writer->keys, (const uint8_t *)metadata + 24, size - 24); /* behind the header */
+    writer->n_keys += n_keys;
+}
+
 /* ---- Tensors ---- */
 
 uint64_t gguf_writer_describe(GgufWriter *writer, const char *name, uint32_t type, uint32_t n_dims,
@@ -133,9 +138,9 @@ uint64_t gguf_writer_describe(GgufWriter *writer, const char *name, uint32_t typ
 
 void gguf_writer_tensor(GgufWriter *writer, const char *name, uint32_t type, uint32_t n_dims,
                         const uint64_t *dims, const void *data, size_t size) {
-    gguf_writer_describe(writer, name, type, n_dims, dims, size);
+    const uint64_t offset = gguf_writer_describe(writer, name, type, n_dims, dims, size);
+    append(&writer->data, NULL, offset - writer->data.size);
     append(&writer->data, data, size);
-    append(&writer->data, NULL, writer->data_size - writer->data.size);
 }
 
 /* ---- The file ---- */

@@ -31,6 +31,9 @@ void gguf_writer_i32s(GgufWriter *writer, const char *key, const int32_t *values
 void gguf_writer_raw(GgufWriter *writer, const char *key, uint32_t type, const void *value,
                      size_t size);
 
+/* All keys of a file, as gguf_metadata() gives them. */
+void gguf_writer_metadata(GgufWriter *writer, const void *metadata, size_t size, uint64_t n_keys);
+
 /* `data` is copied; NULL writes zeros. */
 void gguf_writer_tensor(GgufWriter *writer, const char *name, uint32_t type, uint32_t n_dims,
                         const uint64_t *dims, const void *data, size_t size);
