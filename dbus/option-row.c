@@ -39,6 +39,7 @@ const struct OptionRow option_rows[N_OPTION_ROWS] = {
     {"json_schema", 's', FIELD(json_schema), 1, GRAMMAR_LENGTH_MAX},
     {"tools", 's', FIELD(tools), 1, TOOLS_LENGTH_MAX},
     {"chat_template_kwargs", 's', FIELD(chat_template_kwargs), 1, KWARGS_LENGTH_MAX},
+    {"add_generation_prompt", 'b', FIELD(add_generation_prompt), 0, 1},
     {"draft", 's', FIELD(draft), 1, 16, .words = draft_words},
     {"typical_p", 'd', FIELD(typical_p), 0, 1},
     {"top_n_sigma", 'd', FIELD(top_n_sigma), -1, 100},

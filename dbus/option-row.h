@@ -17,7 +17,7 @@ struct OptionRow {
     const char *const *words; /* the strings that there are, NULL-terminated; NULL: any */
 };
 
-#define N_OPTION_ROWS 36u
+#define N_OPTION_ROWS 37u
 extern const struct OptionRow option_rows[N_OPTION_ROWS];
 _Static_assert(N_OPTION_ROWS <= 64, "GenerateOptions.set has a bit for each row");
 

@@ -26,6 +26,7 @@ void options_init(struct GenerateOptions *options) {
         .dynatemp_exponent = 1,
         .mirostat_tau = 5,
         .mirostat_eta = 0.1,
+        .add_generation_prompt = true,
     };
 }
 

@@ -34,7 +34,7 @@ struct GenerateOptions {
     double dynatemp_range, dynatemp_exponent, mirostat_tau, mirostat_eta;
     uint32_t max_tokens, top_k, repeat_last_n, min_keep;
     uint32_t dry_allowed_length, dry_penalty_last_n, mirostat, logprobs;
-    bool progress, ignore_eos;
+    bool progress, ignore_eos, add_generation_prompt;
     /* Owned; NULL: not given. */
     char **stop, **dry_sequence_breakers, **samplers; /* NULL-terminated */
     struct TokenBiases *logit_bias;

@@ -12,11 +12,7 @@
 #include "dbus/names.h"
 
 static void arguments_done(struct BusArguments *arguments) {
-    for (size_t i = 0; i < arguments->n_messages; i++) {
-        g_free((char *)arguments->messages[i].role);
-        g_free((char *)arguments->messages[i].content);
-    }
-    g_free(arguments->messages);
+    messages_free(arguments->messages, arguments->n_messages);
     g_free(arguments->model);
     g_free(arguments->text);
     g_strfreev(arguments->inputs);
@@ -172,13 +168,13 @@ static int message_member_read(sd_bus_message *m, struct Message *message, sd_bu
     int r = sd_bus_message_read_basic(m, 's', &name);
     if (r >= 0) r = sd_bus_message_peek_type(m, NULL, &contents);
     if (r < 0) return r;
-    const char **field = !strcmp(name, "role")      ? &message->role
-                         : !strcmp(name, "content") ? &message->content
-                                                    : NULL;
+    const char **field = message_member(message, name);
     if (!field || strcmp(contents, "s"))
         return sd_bus_error_setf(
             error, ERROR_INVALID_ARGS,
-            "A message has \"role\" and \"content\", both strings, not \"%s\".", name);
+            "A message has \"role\", \"content\", \"name\", \"tool_call_id\", "
+            "\"tool_calls\" and \"reasoning_content\", all strings, not \"%s\".",
+            name);
     r = sd_bus_message_read(m, "v", "s", &value);
     if (r < 0) return r;
     g_free((char *)*field);
@@ -187,14 +183,9 @@ static int message_member_read(sd_bus_message *m, struct Message *message, sd_bu
 }
 
 static int message_check(const struct Message *message, sd_bus_error *error) {
-    static const char *const roles[] = {"system", "user", "assistant", NULL};
-    if (!message->role || !message->content)
-        return sd_bus_error_set(error, ERROR_INVALID_ARGS,
-                                "A message has \"role\" and \"content\".");
-    if (!g_strv_contains(roles, message->role))
-        return sd_bus_error_set(error, ERROR_INVALID_ARGS,
-                                "A message's role is system, user or assistant.");
-    return 0;
+    if (message_is_complete(message)) return 0;
+    return sd_bus_error_set(error, ERROR_INVALID_ARGS,
+                            "A message has \"role\" and \"content\", or \"tool_calls\".");
 }
 
 static int message_read(sd_bus_message *m, struct Message *message, sd_bus_error *error) {

@@ -49,9 +49,28 @@ void bus_act_unload(BusCall *call) {
     service_unload(call->bus->service, call->arguments.model, call->arguments.force, on_done, call);
 }
 
+static int read_apply(BusCall *call, sd_bus_message *m, sd_bus_error *error) {
+    int r = bus_read_messages(m, &call->arguments, error);
+    return r < 0 ? r : options_read(m, &call->arguments.options, error);
+}
+
+static void on_applied(const Problem *problem, const char *text, void *userdata) {
+    if (problem->kind)
+        bus_call_fail(userdata, problem);
+    else
+        bus_call_return(userdata, "s", text);
+}
+
+static void act_apply(BusCall *call) {
+    const struct BusArguments *arguments = &call->arguments;
+    service_apply_template(call->bus->service, arguments->model, arguments->messages,
+                           arguments->n_messages, &arguments->options, on_applied, call);
+}
+
 static const struct BusVerb verbs[] = {
     {"Load", ACTION_LOAD_MODEL, read_load, bus_act_load},
     {"Unload", ACTION_LOAD_MODEL, read_unload, bus_act_unload},
+    {"ApplyTemplate", ACTION_GENERATE, read_apply, act_apply},
 };
 
 static int on_method(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -128,6 +147,8 @@ static const sd_bus_vtable vtable[] = {
                             ANYONE),
     SD_BUS_METHOD_WITH_ARGS("Unload", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, on_method,
                             ANYONE),
+    SD_BUS_METHOD_WITH_ARGS("ApplyTemplate", SD_BUS_ARGS("aa{sv}", messages, "a{sv}", options),
+                            SD_BUS_ARGS("s", text), on_method, ANYONE),
     SD_BUS_PROPERTY("Name", "s", get_manifest, 0, CONSTANT),
     SD_BUS_PROPERTY("State", "s", get_state, 0, CHANGES),
     SD_BUS_PROPERTY("Title", "s", get_manifest, 0, CONSTANT),

@@ -8,6 +8,7 @@
 #include "api/http-connection.h"
 #include "api/http-listener.h"
 #include "api/http-reply.h"
+#include "api/http-template.h"
 #include "api/limits.h"
 #include "api/openai-answer.h"
 #include "api/openai-exchange.h"
@@ -64,14 +65,21 @@ static void completion(Http *http, uid_t uid, SoupServerMessage *message, const 
     openai_exchange_run(http->service, &openai_completion, uid, message);
 }
 
+static void apply_template(Http *http, uid_t uid, SoupServerMessage *message, const char *rest) {
+    http_template_run(http->service, message);
+}
+
 /* A path that ends in a slash takes the rest of the path as an argument. */
 static const struct Route {
     const char *path, *method, *allow;
     RouteHandler handle;
 } routes[] = {
-    {"/health", "GET", "GET, HEAD", health},         {"/v1/models", "GET", "GET, HEAD", models},
-    {"/v1/models/", "GET", "GET, HEAD", model},      {"/v1/chat/completions", "POST", "POST", chat},
+    {"/health", "GET", "GET, HEAD", health},
+    {"/v1/models", "GET", "GET, HEAD", models},
+    {"/v1/models/", "GET", "GET, HEAD", model},
+    {"/v1/chat/completions", "POST", "POST", chat},
     {"/v1/completions", "POST", "POST", completion},
+    {"/apply-template", "POST", "POST", apply_template},
 };
 
 static const struct Route *route_find(const char *path) {

@@ -7,10 +7,13 @@
 
 #include "api/json-body.h"
 #include "api/limits.h"
+#include "api/openai-message.h"
 
 #define IN_CHAT (1u << OPENAI_CHAT)
 #define IN_COMPLETION (1u << OPENAI_COMPLETION)
 #define IN_BOTH (IN_CHAT | IN_COMPLETION)
+#define IN_TEMPLATE (1u << OPENAI_TEMPLATE)
+#define IN_MESSAGES (IN_CHAT | IN_TEMPLATE)
 
 struct Reader {
     struct OpenaiRequest *request;
@@ -328,109 +331,48 @@ static int read_response_format(struct Reader *reader, const struct Field *field
                 "response_format.type must be text, json_object or json_schema.");
 }
 
-/* ---- Messages ---- */
-
-/* developer is what newer models of OpenAI call system. */
-static const struct {
-    const char *name, *role;
-} roles[] = {
-    {"system", "system"},
-    {"developer", "system"},
-    {"user", "user"},
-    {"assistant", "assistant"},
-};
-
-static int read_role(struct Reader *reader, JsonObject *object, size_t i, const char **ret) {
-    JsonNode *node = json_object_get_member(object, "role");
-    const char *name = node ? text_of(node) : NULL;
-    char param[64];
-    for (size_t j = 0; name && j < G_N_ELEMENTS(roles); j++) {
-        if (strcmp(name, roles[j].name) != 0) continue;
-        *ret = roles[j].role;
-        return 0;
-    }
-    snprintf(param, sizeof param, "messages[%zu].role", i);
-    return fail(reader, name ? PROBLEM_NOT_SUPPORTED : PROBLEM_INVALID_ARGUMENT, param,
-                "%s must be system, developer, user or assistant.", param);
-}
-
-static int read_part(struct Reader *reader, JsonNode *node, const char *param, GString *text) {
-    JsonObject *part = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
-    JsonNode *type_node = part ? json_object_get_member(part, "type") : NULL;
-    const char *type = type_node ? text_of(type_node) : NULL;
-    if (!type)
-        return fail(reader, PROBLEM_INVALID_ARGUMENT, param,
-                    "Each part of %s must be an object with a type.", param);
-    if (strcmp(type, "text") != 0)
-        return fail(reader, PROBLEM_NOT_SUPPORTED, param, "Only parts of type text are supported.");
-    JsonNode *text_node = json_object_get_member(part, "text");
-    const char *value = text_node ? text_of(text_node) : NULL;
-    if (!value)
-        return fail(reader, PROBLEM_INVALID_ARGUMENT, param, "A part of %s lacks its text.", param);
-    if (text->len) g_string_append_c(text, '\n');
-    g_string_append(text, value);
-    return 0;
-}
-
-static int read_content(struct Reader *reader, JsonObject *object, size_t i, const char **ret) {
-    JsonNode *node = json_object_get_member(object, "content");
-    const char *plain = node ? text_of(node) : NULL;
-    char param[64];
-    snprintf(param, sizeof param, "messages[%zu].content", i);
-    if (plain) {
-        *ret = g_strdup(plain);
-        return 0;
-    }
-    if (!node || !JSON_NODE_HOLDS_ARRAY(node))
-        return fail_type(reader, param, "a string or an array of text parts");
-
-    JsonArray *parts = json_node_get_array(node);
-    GString *text = g_string_new(NULL);
-    for (guint j = 0; j < json_array_get_length(parts); j++) {
-        if (read_part(reader, json_array_get_element(parts, j), param, text) == 0) continue;
-        g_string_free(text, TRUE);
-        return -1;
-    }
-    *ret = g_string_free(text, FALSE);
-    return 0;
-}
-
-static bool is_empty(JsonNode *node);
-
-static int read_message(struct Reader *reader, JsonNode *node, size_t i) {
-    static const char *const calls[] = {"tool_calls", "function_call", "audio"};
-    struct Message *message = &reader->request->messages[i];
-    char param[64];
-    snprintf(param, sizeof param, "messages[%zu]", i);
-    if (!JSON_NODE_HOLDS_OBJECT(node)) return fail_type(reader, param, "an object");
-    JsonObject *object = json_node_get_object(node);
-    if (read_role(reader, object, i, &message->role) < 0) return -1;
-    for (size_t j = 0; j < G_N_ELEMENTS(calls); j++) {
-        JsonNode *call = json_object_get_member(object, calls[j]);
-        if (call && !is_empty(call))
-            return fail(reader, PROBLEM_NOT_SUPPORTED, param, "%s is not supported in messages.",
-                        calls[j]);
-    }
-    return read_content(reader, object, i, &message->content);
-}
+/* ---- Messages and tools ---- */
 
 static int read_messages(struct Reader *reader, const struct Field *field, JsonNode *node) {
-    JsonArray *array = JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
-    size_t n = array ? json_array_get_length(array) : 0;
-    if (n < 1 || n > MESSAGES_MAX)
-        return fail(reader, PROBLEM_INVALID_ARGUMENT, field->name,
-                    "messages must be an array of 1 to %u messages.", MESSAGES_MAX);
-    reader->request->messages = g_new0(struct Message, n);
-    reader->request->n_messages = n;
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < n; i++)
-        r = read_message(reader, json_array_get_element(array, (guint)i), i);
-    return r;
+    return openai_messages_read(node, &reader->request->messages, &reader->request->n_messages,
+                                reader->fault);
+}
+
+/* JSON that goes on to the worker as it is. */
+static int read_json(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    g_autofree char *text = json_to_string(node, FALSE);
+    if (options_set_text(&reader->request->options, field->option, text) < 0)
+        return fail_option(reader, field);
+    return 0;
+}
+
+static int read_tools(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    if (!JSON_NODE_HOLDS_ARRAY(node)) return fail_type(reader, field->name, "an array of tools");
+    bool none = json_array_get_length(json_node_get_array(node)) == 0 || reader->request->no_tools;
+    return none ? 0 : read_json(reader, field, node);
+}
+
+/* Before the tools, which "none" hides from the model. That it must call one can't be had. */
+static int read_tool_choice(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    const char *choice = text_of(node);
+    reader->request->no_tools = g_strcmp0(choice, "none") == 0;
+    if (reader->request->no_tools || g_strcmp0(choice, "auto") == 0) return 0;
+    return fail(reader, PROBLEM_NOT_SUPPORTED, field->name,
+                "tool_choice can be none or auto, nothing else.");
+}
+
+static int read_kwargs(struct Reader *reader, const struct Field *field, JsonNode *node) {
+    if (!JSON_NODE_HOLDS_OBJECT(node)) return fail_type(reader, field->name, "an object");
+    return read_json(reader, field, node);
 }
 
 static const struct Field fields[] = {
-    {"model", IN_BOTH, read_model, NULL},
-    {"messages", IN_CHAT, read_messages, NULL},
+    {"model", IN_BOTH | IN_TEMPLATE, read_model, NULL},
+    {"messages", IN_MESSAGES, read_messages, NULL},
+    {"tool_choice", IN_MESSAGES, read_tool_choice, NULL}, /* before tools */
+    {"tools", IN_MESSAGES, read_tools, "tools"},
+    {"chat_template_kwargs", IN_MESSAGES, read_kwargs, "chat_template_kwargs"},
+    {"add_generation_prompt", IN_MESSAGES, read_flag, "add_generation_prompt"},
     {"prompt", IN_COMPLETION, read_prompt, NULL},
     {"n", IN_BOTH, read_n, NULL},
     {"stream", IN_BOTH, read_stream, NULL},
@@ -511,8 +453,6 @@ static bool is_text_only(JsonNode *node) {
 }
 
 static const struct Refused refused[] = {
-    {"tools", IN_CHAT, is_empty},
-    {"tool_choice", IN_CHAT, is_none},
     {"functions", IN_CHAT, is_empty},
     {"function_call", IN_CHAT, is_none},
     {"audio", IN_CHAT, is_absent},
@@ -547,10 +487,11 @@ static int read_fields(struct Reader *reader, enum OpenaiKind kind, JsonObject *
 
 static int check_complete(struct Reader *reader, enum OpenaiKind kind) {
     const struct OpenaiRequest *request = reader->request;
+    if (!request->model && kind == OPENAI_TEMPLATE) reader->request->model = g_strdup("default");
     if (!request->model)
         return fail(reader, PROBLEM_INVALID_ARGUMENT, "model",
                     "model is missing: name a model, or \"default\".");
-    if (kind == OPENAI_CHAT && !request->messages)
+    if (kind != OPENAI_COMPLETION && !request->messages)
         return fail(reader, PROBLEM_INVALID_ARGUMENT, "messages", "messages is missing.");
     if (kind == OPENAI_COMPLETION && !request->prompts)
         return fail(reader, PROBLEM_INVALID_ARGUMENT, "prompt", "prompt is missing.");
@@ -588,8 +529,7 @@ int openai_request_parse(enum OpenaiKind kind, const char *body, size_t size,
 }
 
 void openai_request_done(struct OpenaiRequest *request) {
-    for (size_t i = 0; i < request->n_messages; i++) g_free((char *)request->messages[i].content);
-    g_free(request->messages);
+    messages_free(request->messages, request->n_messages);
     g_strfreev(request->prompts);
     g_free(request->model);
     options_done(&request->options);

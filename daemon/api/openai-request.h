@@ -1,6 +1,6 @@
 /*
- * The JSON of POST /v1/chat/completions and /v1/completions, read into what the service
- * understands. One table of fields: those that are understood, and those that would silently
+ * The JSON of POST /v1/chat/completions, /v1/completions and /apply-template, read into what the
+ * service understands. One table of fields: those that are understood, and those that would silently
  * change the meaning of an answer if they were ignored, which are refused ("not supported"). Any
  * other field is ignored, and null is the same as absent.
  *
@@ -11,9 +11,11 @@
  *                  names: typical_p, top_n_sigma, min_keep, xtc_*, dry_*, dynatemp_*, mirostat*,
  *                  samplers; response_format (text, json_object, json_schema), grammar (GBNF),
  *                  json_schema
- *     chat:        logprobs (true), top_logprobs; messages (roles system, developer, user,
- *                  assistant; content is a string, or an array of text parts, which are joined with
- *                  newlines), max_completion_tokens
+ *     chat:        logprobs (true), top_logprobs; messages (openai-message.h),
+ *                  max_completion_tokens; tools, tool_choice (none or auto), chat_template_kwargs
+ *                  and add_generation_prompt, for the model's chat template. A tool call in the
+ *                  answer stays text: message.content has it as the model writes it
+ *     template:    messages and what is for the template; model may be absent (/apply-template)
  *     completions: logprobs (0 to 20); prompt (a string or up to 8 of them)
  *
  * At most 8 answers are given to one request: n for each prompt.
@@ -25,7 +27,7 @@
 
 #include "service/service.h"
 
-enum OpenaiKind { OPENAI_CHAT, OPENAI_COMPLETION };
+enum OpenaiKind { OPENAI_CHAT, OPENAI_COMPLETION, OPENAI_TEMPLATE };
 
 struct OpenaiRequest {
     char *model;              /* as the caller wrote it */
@@ -35,6 +37,7 @@ struct OpenaiRequest {
     size_t n_prompts;
     unsigned n; /* answers to each prompt */
     bool stream, include_usage;
+    bool no_tools; /* tool_choice is none */
     struct GenerateOptions options;
     const char *constraint_field; /* the field that set grammar or json_schema, or NULL */
 };

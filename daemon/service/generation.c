@@ -19,11 +19,7 @@ typedef struct Generation {
 
 static void generation_free(Call *call) {
     Generation *generation = (Generation *)call;
-    for (size_t i = 0; i < generation->n_messages; i++) {
-        g_free((char *)generation->messages[i].role);
-        g_free((char *)generation->messages[i].content);
-    }
-    g_free(generation->messages);
+    messages_free(generation->messages, generation->n_messages);
     g_free(generation->text);
     g_free(generation->ask);
     options_done(&generation->options);
@@ -35,11 +31,7 @@ static void generation_free(Call *call) {
 
 static int messages_write(sd_bus_message *m, const Generation *generation) {
     int r = sd_bus_message_open_container(m, 'v', "aa{sv}");
-    if (r >= 0) r = sd_bus_message_open_container(m, 'a', "a{sv}");
-    for (size_t i = 0; r >= 0 && i < generation->n_messages; i++)
-        r = sd_bus_message_append(m, "a{sv}", 2, "role", "s", generation->messages[i].role,
-                                  "content", "s", generation->messages[i].content);
-    if (r >= 0) r = sd_bus_message_close_container(m);
+    if (r >= 0) r = messages_append(m, generation->messages, generation->n_messages);
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
@@ -162,7 +154,7 @@ static const struct CallType generation_type = {
 
 static int spec_check(const struct GenerationSpec *spec, Problem *why) {
     size_t size = spec->text ? strlen(spec->text) : spec->ask ? strlen(spec->ask) : 0;
-    for (size_t i = 0; i < spec->n_messages; i++) size += strlen(spec->messages[i].content);
+    size += messages_size(spec->messages, spec->n_messages);
     if (!!spec->text + !!spec->ask + !!spec->messages != 1)
         return problem_set(why, PROBLEM_INVALID_ARGUMENT, "There is no prompt.");
     if (spec->messages && (spec->n_messages == 0 || spec->n_messages > MESSAGES_MAX))
@@ -180,11 +172,8 @@ static Generation *generation_new(const struct GenerationSpec *spec) {
     generation->call.uid = spec->uid;
     generation->text = g_strdup(spec->text);
     generation->ask = g_strdup(spec->ask);
-    generation->messages = g_new0(struct Message, spec->n_messages);
+    generation->messages = messages_copy(spec->messages, spec->n_messages);
     generation->n_messages = spec->n_messages;
-    for (size_t i = 0; i < spec->n_messages; i++)
-        generation->messages[i] =
-            (struct Message){g_strdup(spec->messages[i].role), g_strdup(spec->messages[i].content)};
     if (!spec->options || options_copy(spec->options, &generation->options) < 0)
         options_init(&generation->options);
     return generation;

@@ -16,6 +16,7 @@
 
 #include "dbus/options.h"
 #include "service/config.h"
+#include "service/message.h"
 #include "service/model.h"
 #include "service/problem.h"
 #include "service/request.h"
@@ -55,10 +56,6 @@ unsigned service_n_active(const Service *service);
 unsigned service_n_queued(const Service *service);
 
 /* ---- Generations: see request.h for what a Request does ---- */
-
-struct Message {
-    const char *role, *content;
-};
 
 /* What to continue: exactly one of text (raw), ask (a chat of one user message where the model can
  * chat), messages. Copied. */
@@ -103,5 +100,10 @@ void service_tokenize(Service *service, const char *model, const char *text, boo
                       ServiceTokens done, void *userdata);
 void service_detokenize(Service *service, const char *model, const int32_t *tokens, size_t n,
                         ServiceText done, void *userdata);
+/* The conversation as the model's chat template renders it: NoChatTemplate, InvalidArgument in the
+ * template's words. Copies. */
+void service_apply_template(Service *service, const char *model, const struct Message *messages,
+                            size_t n, const struct GenerateOptions *options, ServiceText done,
+                            void *userdata);
 void service_embed(Service *service, const char *model, uid_t uid, const char *const *inputs,
                    size_t n, ServiceEmbeddings done, void *userdata);

@@ -100,6 +100,7 @@ static int prompt_finish(const Prompter *prompter, sd_bus_message *message, stru
         request->options.temperature = 0; /* one question, one answer */
     prompt->conversation.tools = request->options.tools;
     prompt->conversation.chat_template_kwargs = request->options.chat_template_kwargs;
+    prompt->conversation.leave_open = !request->options.add_generation_prompt;
     return prompter_encode_prompt(prompter, prompt, &request->tokens, &request->n_tokens, failure);
 }
 

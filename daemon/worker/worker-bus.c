@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dbus/names.h"
+#include "dbus/options.h"
 #include "engine/text/tokenizer.h"
 #include "worker/call.h"
 #include "worker/embed.h"
@@ -170,6 +171,37 @@ static int method_detokenize(sd_bus_message *message, void *userdata, sd_bus_err
     return sd_bus_reply_method_return(message, "s", valid);
 }
 
+/* ---- ApplyTemplate ---- */
+
+static int apply(Connection *connection, sd_bus_message *message, char **ret,
+                 struct Failure *failure, sd_bus_error *error) {
+    struct Conversation conversation;
+    struct GenerateOptions options;
+
+    conversation_init(&conversation);
+    options_init(&options);
+    int r = conversation_read(message, &conversation, failure);
+    if (r >= 0) r = options_read(message, &options, error);
+    conversation.tools = options.tools;
+    conversation.chat_template_kwargs = options.chat_template_kwargs;
+    conversation.leave_open = !options.add_generation_prompt;
+    if (r >= 0)
+        r = prompter_apply(worker_prompter(connection_worker(connection)), &conversation, ret,
+                           failure);
+    options_done(&options);
+    conversation_done(&conversation);
+    return r;
+}
+
+static int method_apply_template(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+    struct Failure failure = {NULL};
+    g_autofree char *text = NULL;
+
+    int r = apply(userdata, message, &text, &failure, error);
+    if (r >= 0) return sd_bus_reply_method_return(message, "s", text);
+    return failure.name ? failure_to_bus(&failure, error) : r;
+}
+
 /* ---- Cancel, Exit ---- */
 
 static int method_cancel(sd_bus_message *message, void *userdata, sd_bus_error *error) {
@@ -203,6 +235,7 @@ HANDLER(handle_cancel, method_cancel)
 HANDLER(handle_embed, embed_handle)
 HANDLER(handle_tokenize, method_tokenize)
 HANDLER(handle_detokenize, method_detokenize)
+HANDLER(handle_apply_template, method_apply_template)
 HANDLER(handle_exit, method_exit)
 
 /* clang-format off: one method a paragraph, as in the XML */
@@ -224,6 +257,9 @@ static const sd_bus_vtable vtable[] = {
                             SD_BUS_ARGS("ai", tokens), handle_tokenize, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Detokenize", SD_BUS_ARGS("ai", tokens, "a{sv}", options),
                             SD_BUS_ARGS("s", text), handle_detokenize, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("ApplyTemplate", SD_BUS_ARGS("aa{sv}", messages, "a{sv}", options),
+                            SD_BUS_ARGS("s", text), handle_apply_template,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Exit", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, handle_exit,
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_SIGNAL("Closing", "", 0),

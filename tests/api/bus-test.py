@@ -365,7 +365,7 @@ def chatting(daemon, client):
     done = done_of(client.chat("raw", [{"role": "user", "content": "hello"}])[1].rest())
     assert done["error"]["name"] == ERROR + "NoChatTemplate", done
     fails(INVALID, client.chat, "quick", [])
-    fails(INVALID, client.chat, "quick", [{"role": "wizard", "content": "x"}])
+    fails(INVALID, client.chat, "quick", [{"role": "", "content": "x"}])
     fails(INVALID, client.chat, "quick", [{"role": "user"}])
     fails(INVALID, client.chat, "quick", [{"role": "user", "content": "x", "colour": "red"}])
     assert client.ask("raw", "hello", max_tokens=4)
@@ -384,6 +384,22 @@ def wrong_options(daemon, client):
     done = done_of(client.generate("quick", "a" * 5000)[1].rest())
     assert done["error"]["name"] == ERROR + "ContextTooLong", done
     fails(ERROR + "ContextTooLong", client.ask, "quick", "a" * 5000)
+
+
+def templates(daemon, client):
+    def apply(model, messages, **options):
+        messages = [{name: GLib.Variant("s", value) for name, value in message.items()} for message in messages]
+        return client.call("ApplyTemplate", "(aa{sv}a{sv})", messages, variants(options), path=ROOT + "/model/" + encode(model), interface=MODEL)[0][0]
+
+    hello = {"role": "user", "content": "<|end|> hello"}
+    call = {"role": "assistant", "tool_calls": json.dumps([{"function": {"name": "f", "arguments": "{}"}}])}
+    result = {"role": "tool", "content": "5", "tool_call_id": "1", "name": "f"}
+    assert apply("quick", [hello]).endswith("<|user|><|end|> hello<|assistant|>")
+    assert "<|assistant|>None<|end|><|assistant|>5<|end|>" in apply("quick", [hello, call, result], tools="[]", chat_template_kwargs="{}")
+    assert "parrot" in fails(INVALID, apply, "quick", [{**hello, "parrot": "x"}])
+    assert "tools" in fails(INVALID, apply, "quick", [hello], tools="{}")
+    fails(INVALID, apply, "quick", [])
+    fails(INVALID, apply, "quick", [{"role": "user"}])
 
 
 def tokens(daemon, client):
@@ -618,7 +634,7 @@ def restarting(daemon, client):
 
 
 TESTS = [empty_library, installing, install_errors, install_cancelled, replacing, introspection, properties, asking,
-         streaming, chatting, wrong_options, tokens, cancelling, reader_leaves, caller_leaves, worker_killed,
+         streaming, chatting, wrong_options, tokens, templates, cancelling, reader_leaves, caller_leaves, worker_killed,
          worker_killed_while_nobody_reads, unloading, signals, other_users, broken_model, eight_clients, limits,
          memory_budget, idle_exit, bad_reload, removing, restarting]
 

@@ -380,3 +380,39 @@ int service_generate(Service *service, const struct GenerationSpec *spec, Reques
     *ret = request;
     return 0;
 }
+
+/* ---- Templates: what was asked, in words ---- */
+
+struct Applying {
+    char *text;
+    ServiceText done;
+    void *userdata;
+};
+
+static gboolean apply_done(gpointer userdata) {
+    struct Applying *applying = userdata;
+    Problem problem = {0};
+    if (!applying->text)
+        problem_set(&problem, PROBLEM_NO_CHAT_TEMPLATE, "The model has no chat template.");
+    applying->done(&problem, applying->text, applying->userdata);
+    g_free(applying->text);
+    g_free(applying);
+    return G_SOURCE_REMOVE;
+}
+
+void service_apply_template(Service *service, const char *model, const struct Message *messages,
+                            size_t n, const struct GenerateOptions *options, ServiceText done,
+                            void *userdata) {
+    GString *text = g_string_new(NULL);
+    struct Applying *applying = g_new0(struct Applying, 1);
+    for (size_t i = 0; i < n; i++)
+        g_string_append_printf(text, "%s:%s;", messages[i].role,
+                               messages[i].content ? messages[i].content : messages[i].tool_calls);
+    g_string_append_printf(text, "tools=%s kwargs=%s open=%d", options->tools ? options->tools : "",
+                           options->chat_template_kwargs ? options->chat_template_kwargs : "",
+                           options->add_generation_prompt);
+    char *words = g_string_free(text, FALSE);
+    *applying = (struct Applying){strcmp(model, "busy") ? words : NULL, done, userdata};
+    if (!applying->text) g_free(words);
+    g_idle_add(apply_done, applying);
+}

@@ -229,6 +229,13 @@ def at_once(service):
     assert text_of(completion(service, prompt=prompts)) == alone
 
 
+def templates(service):
+    status, body = post(service, "/apply-template", {"messages": HELLO})
+    assert status == 200 and body["prompt"].endswith(f"<|user|>{HELLO[-1]['content']}<|assistant|>"), body
+    status, body = post(service, "/apply-template", {"model": "raw", "messages": HELLO})
+    assert (status, body["error"]["code"]) == (400, "no_chat_template"), body
+
+
 def refusals(service):
     for call, model, status, code in ((chat, "none", 404, "model_not_found"), (chat, "raw", 400, "no_chat_template")):
         for stream in (False, True):
@@ -277,7 +284,7 @@ def a_worker_that_dies(service):
     assert answer[0] == 200, answer
 
 
-CASES = [answers, streams, stops, seeds, log_probabilities, biases, samplers, at_once, refusals, vanishing_frees_the_place, a_worker_that_dies]
+CASES = [answers, streams, stops, seeds, log_probabilities, biases, samplers, at_once, templates, refusals, vanishing_frees_the_place, a_worker_that_dies]
 
 
 def run(number, case, service):

@@ -260,12 +260,23 @@ def errors(door):
         response, events = stream(door, "/v1/chat/completions", {"model": model, "messages": HELLO})
         assert response.status == status and events[0]["error"]["code"] == code
     check_error(*chat(door, "echo", temperature=9), 400, None, "temperature")
-    check_error(*chat(door, "echo", tools=[{}]), 400, "not_supported", "tools")
+    check_error(*chat(door, "echo", tool_choice="required"), 400, "not_supported", "tool_choice")
     check_error(*post(door, "/v1/chat/completions", {"messages": HELLO}), 400, None, "model")
     check_error(*post(door, "/v1/chat/completions", "{"), 400, None)
     check_error(*post(door, "/v1/chat/completions", ""), 400, None)
     check_error(*post(door, "/v1/chat/completions", "[" * 100000), 400, None)
     check_error(*post(door, "/v1/chat/completions", b"\xff"), 400, None)
+
+
+def apply_template(door):
+    response, body = post(door, "/apply-template", {"messages": HELLO, "tools": [{"a": 1}], "chat_template_kwargs": {"b": None}})
+    content = HELLO[-1]["content"]
+    assert response.status == 200 and body["prompt"].endswith(f'user:{content};tools=[{{"a":1}}] kwargs={{"b":null}} open=1'), body
+    response, body = post(door, "/apply-template", {"model": "echo", "messages": HELLO, "add_generation_prompt": False})
+    assert response.status == 200 and body["prompt"].endswith("tools= kwargs= open=0"), body
+    check_error(*post(door, "/apply-template", {"model": "busy", "messages": HELLO}), 400, "no_chat_template")
+    check_error(*post(door, "/apply-template", {"messages": []}), 400, None, "messages")
+    check_error(*post(door, "/apply-template", "{"), 400, None)
 
 
 def errors_in_the_stream(door):
@@ -526,7 +537,7 @@ def tcp_keys_change(door):
 
 CASES = [
     health, models, chat_whole, completion_whole, chat_stream, completion_stream, usage_chunk, options_arrive, stop_and_length,
-    seeds, several_choices, big_answers, eight_at_once, errors, errors_in_the_stream, one_of_several_fails, paths_and_methods,
+    seeds, several_choices, big_answers, eight_at_once, errors, apply_template, errors_in_the_stream, one_of_several_fails, paths_and_methods,
     large_bodies, one_request_a_connection, half_closed, http_1_0, malformed, expect_continue, vanish_in_the_stream,
     vanish_before_the_answer, slow_reader, slow_sender, many_connections, tcp_keys, tcp_hosts, tcp_namespaces, tcp_keys_change]
 

@@ -282,8 +282,8 @@ static void refuses_wrong_constraints(void) {
 
 static void refuses_what_it_lacks(void) {
     static const struct Bad bad[] = {
-        NOT_CHAT("\"tools\":[{\"type\":\"function\"}]", "tools"),
-        NOT_CHAT("\"tool_choice\":\"auto\"", "tool_choice"),
+        NOT_CHAT("\"tool_choice\":\"required\"", "tool_choice"),
+        NOT_CHAT("\"tool_choice\":{\"type\":\"function\"}", "tool_choice"),
         NOT_CHAT("\"functions\":[{}]", "functions"),
         NOT_CHAT("\"response_format\":{\"type\":\"xml\"}", "response_format.type"),
         NOT_CHAT("\"audio\":{}", "audio"),
@@ -294,10 +294,67 @@ static void refuses_what_it_lacks(void) {
         NOT_COMPLETION("\"suffix\":\"x\"", "suffix"),
         {OPENAI_COMPLETION, "{\"model\":\"m\",\"prompt\":[1,2]}", "prompt", PROBLEM_NOT_SUPPORTED},
         {OPENAI_COMPLETION, "{\"model\":\"m\",\"prompt\":[[1]]}", "prompt", PROBLEM_NOT_SUPPORTED},
-        NOT_MESSAGE("{\"role\":\"tool\",\"content\":\"\"}", "messages[0].role"),
+        NOT_MESSAGE("{\"role\":\"wizard\",\"content\":\"\"}", "messages[0].role"),
         NOT_MESSAGE("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}",
                     "messages[0].content"),
-        NOT_MESSAGE("{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{}]}", "messages[0]"),
+        NOT_MESSAGE("{\"role\":\"assistant\",\"content\":\"\",\"function_call\":{}}",
+                    "messages[0]"),
+    };
+    check_bad(bad, G_N_ELEMENTS(bad));
+}
+
+#define CALL "{\"id\":\"1\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}"
+
+static void reads_tools(void) {
+    struct OpenaiRequest request;
+    struct OpenaiFault fault;
+    REQUIRE(parse(OPENAI_CHAT,
+                  "{\"model\":\"m\",\"messages\":["
+                  "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[" CALL "],"
+                  "\"reasoning_content\":\"hm\"},"
+                  "{\"role\":\"tool\",\"content\":\"x\",\"tool_call_id\":\"1\",\"name\":\"f\"}],"
+                  "\"tools\":[{\"a\":1}],\"tool_choice\":\"auto\","
+                  "\"chat_template_kwargs\":{\"b\":false},\"add_generation_prompt\":false}",
+                  &request, &fault) == 0);
+    CHECK(!request.messages[0].content);
+    CHECK_STR(request.messages[0].tool_calls, "[" CALL "]");
+    CHECK_STR(request.messages[0].reasoning_content, "hm");
+    CHECK_STR(request.messages[1].role, "tool");
+    CHECK_STR(request.messages[1].tool_call_id, "1");
+    CHECK_STR(request.messages[1].name, "f");
+    CHECK_STR(request.options.tools, "[{\"a\":1}]");
+    CHECK_STR(request.options.chat_template_kwargs, "{\"b\":false}");
+    CHECK(!request.options.add_generation_prompt);
+    openai_request_done(&request);
+
+    /* the model is not told of tools that it must not call */
+    REQUIRE(parse(OPENAI_CHAT, "{" MESSAGES ",\"tools\":[{}],\"tool_choice\":\"none\"}", &request,
+                  &fault) == 0);
+    CHECK(!request.options.tools);
+    openai_request_done(&request);
+
+    /* llama-server's /apply-template names no model */
+    REQUIRE(parse(OPENAI_TEMPLATE, "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+                  &request, &fault) == 0);
+    CHECK_STR(request.model, "default");
+    openai_request_done(&request);
+}
+
+static void refuses_wrong_tools(void) {
+    static const struct Bad bad[] = {
+        {OPENAI_CHAT, "{" MESSAGES ",\"tools\":{}}", "tools", WRONG},
+        {OPENAI_CHAT, "{" MESSAGES ",\"chat_template_kwargs\":[1]}", "chat_template_kwargs", WRONG},
+        {OPENAI_TEMPLATE, "{}", "messages", WRONG},
+        {OPENAI_CHAT,
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{}]}]}",
+         "messages[0].tool_calls", WRONG},
+        {OPENAI_CHAT,
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":null,"
+         "\"tool_calls\":[]}]}",
+         "messages[0].content", WRONG},
+        {OPENAI_CHAT,
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"tool\",\"content\":\"\",\"tool_call_id\":7}]}",
+         "messages[0].tool_call_id", WRONG},
     };
     check_bad(bad, G_N_ELEMENTS(bad));
 }
@@ -318,7 +375,8 @@ int main(void) {
     return TEST_MAIN({"reads-chat", reads_chat}, {"reads-completion", reads_completion},
                      {"reads-samplers", reads_samplers}, {"blames-the-field", blames_the_field},
                      {"refuses-what-it-lacks", refuses_what_it_lacks},
-                     {"reads-constraints", reads_constraints},
+                     {"reads-constraints", reads_constraints}, {"reads-tools", reads_tools},
+                     {"refuses-wrong-tools", refuses_wrong_tools},
                      {"refuses-wrong-constraints", refuses_wrong_constraints},
                      {"limits-messages", limits_messages});
 }

@@ -22,7 +22,8 @@ static void check_request(enum OpenaiKind kind, const char *text, size_t size) {
         return;
     }
     check_text(request.model);
-    for (size_t i = 0; i < request.n_messages; i++) check_text(request.messages[i].content);
+    for (size_t i = 0; i < request.n_messages; i++)
+        if (!message_is_complete(&request.messages[i])) abort();
     for (size_t i = 0; i < request.n_prompts; i++) check_text(request.prompts[i]);
     if (request.n < 1 || request.n * MAX(request.n_prompts, 1) > CHOICES_MAX) abort();
     if (!(request.options.temperature >= 0 && request.options.temperature <= 2)) abort();
@@ -35,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct Event event;
     check_request(OPENAI_CHAT, text, size);
     check_request(OPENAI_COMPLETION, text, size);
+    check_request(OPENAI_TEMPLATE, text, size);
     if (event_parse(text, size, &event, &node) == 0 && event.type == EVENT_DELTA)
         check_text(event.text);
     return 0;

@@ -311,6 +311,28 @@ static void wrong_tools_are_refused(void) {
     worker_clear(&worker);
 }
 
+static char *apply(sd_bus *bus, const char *content, int open) {
+    sd_bus_message *reply = NULL;
+    const char *text;
+    int r = sd_bus_call_method(bus, NULL, WORKER_PATH, WORKER_INTERFACE, "ApplyTemplate", NULL,
+                               &reply, "aa{sv}a{sv}", 1, 2, "role", "s", "user", "content", "s",
+                               content, 1, "add_generation_prompt", "b", open);
+    char *copy =
+        r >= 0 && sd_bus_message_read(reply, "s", &text) >= 0 ? g_strdup(text) : g_strdup("");
+    sd_bus_message_unref(reply);
+    return copy;
+}
+
+static void templates_are_shown(void) {
+    struct WorkerProcess worker;
+    worker_launch(&worker, &(struct FakeModel){0}, NULL);
+    sd_bus *bus = worker_connect(&worker);
+    g_autofree char *text = apply(bus, "<|end|>", 1);
+    CHECK_STR(text, "<|user|><|end|><|assistant|>");
+    sd_bus_unref(bus);
+    worker_clear(&worker);
+}
+
 /* Before anything is computed, with the place of the mistake. */
 static void wrong_grammars_are_refused(void) {
     static const struct {
@@ -549,6 +571,7 @@ int main(void) {
                      {"tokens and text", tokens_and_text}, {"prompt forms", prompt_forms},
                      {"refused prompts", refused_prompts},
                      {"wrong tools are refused", wrong_tools_are_refused},
+                     {"templates are shown", templates_are_shown},
                      {"wrong grammars and schemas are refused", wrong_grammars_are_refused},
                      {"no template", no_template}, {"not a pipe", not_a_pipe}, {"busy", busy},
                      {"cancel", cancel}, {"connection lost", connection_lost},

@@ -66,7 +66,7 @@ async function errorsHaveClasses() {
     (error) => error instanceof OpenAI.NotFoundError && error.code === 'model_not_found' && error.param === 'model');
   await assert.rejects(client.chat.completions.create({ ...base, temperature: 9 }),
     (error) => error instanceof OpenAI.BadRequestError && error.param === 'temperature');
-  await assert.rejects(client.chat.completions.create({ ...base, tools: [{ type: 'function', function: { name: 'f' } }] }),
+  await assert.rejects(client.chat.completions.create({ ...base, tools: [{ type: 'function', function: { name: 'f' } }], tool_choice: 'required' }),
     (error) => error instanceof OpenAI.BadRequestError && error.code === 'not_supported');
 }
 
