@@ -50,7 +50,8 @@ static gboolean bus_source_dispatch(GSource *source, GSourceFunc callback, void 
 
     if (sd_bus_process(self->bus, NULL) >= 0 && sd_bus_is_open(self->bus) > 0)
         return G_SOURCE_CONTINUE;
-    if (self->closed) self->closed(self->bus, self->userdata);
+    /* Closed by what it called: then nobody wants to know, and `userdata` may be gone. */
+    if (!g_source_is_destroyed(source) && self->closed) self->closed(self->bus, self->userdata);
     return G_SOURCE_REMOVE;
 }
 
