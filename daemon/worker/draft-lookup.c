@@ -50,4 +50,4 @@ static uint32_t lookup_propose(void *state, const struct DraftView *view, uint32
     return n_max;
 }
 
-const struct DraftMethod draft_lookup = {"lookup", lookup_open, lookup_close, lookup_propose};
+const struct DraftMethod draft_lookup = {"lookup", lookup_open, lookup_close, lookup_propose, NULL};

@@ -114,6 +114,11 @@ static uint32_t model_propose(void *state, const struct DraftView *view, uint32_
     return n;
 }
 
+static size_t model_bytes(const void *state) {
+    const struct ModelDraft *self = state;
+    return self->sequence ? sequence_bytes(self->sequence) : 0;
+}
+
 /* ---- Which models may draft ---- */
 
 static bool same_text(const Tokenizer *a, const Tokenizer *b, Token token) {
@@ -136,4 +141,5 @@ int draft_check_model(const Engine *model, const Engine *draft, Reason *why) {
     return 0;
 }
 
-const struct DraftMethod draft_model = {"model", model_open, model_close, model_propose};
+const struct DraftMethod draft_model = {"model", model_open, model_close, model_propose,
+                                        model_bytes};

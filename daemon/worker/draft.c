@@ -73,6 +73,16 @@ void draft_free(Draft *self) {
     g_free(self);
 }
 
+size_t draft_bytes(const Draft *self) {
+    size_t bytes = 0;
+
+    for (unsigned i = 0; self && i < self->n_methods; i++) {
+        const struct Method *method = &self->methods[i];
+        if (method->type->bytes) bytes += method->type->bytes(method->state);
+    }
+    return bytes;
+}
+
 /* ---- How many: the most tokens a second ---- */
 
 /* The length whose step brings the most tokens a second: with n guesses, each right with chance a

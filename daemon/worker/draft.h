@@ -50,6 +50,7 @@ struct DraftMethod {
     void (*close)(void *state);
     /* At most n_max (1 to DRAFT_MAX) tokens into `ret`; returns how many. */
     uint32_t (*propose)(void *state, const struct DraftView *view, uint32_t n_max, Token *ret);
+    size_t (*bytes)(const void *state); /* memory held; NULL: little */
 };
 
 extern const struct DraftMethod draft_lookup, draft_model;
@@ -68,5 +69,7 @@ void draft_free(Draft *self); /* accepts NULL */
  * generation's last one among them. Returns how many, 0 for most reasons. */
 uint32_t draft_propose(Draft *self, const struct DraftView *view, uint32_t n_others, uint32_t n_max,
                        Token *ret);
+/* Memory that its guesses need. */
+size_t draft_bytes(const Draft *self); /* accepts NULL */
 /* How many of the last proposal were right. */
 void draft_verified(Draft *self, uint32_t n_accepted);

@@ -91,6 +91,22 @@ void event_progress(GString *lines, const char *stage, uint64_t done, uint64_t t
         lines, "\"done\":%" G_GUINT64_FORMAT ",\"total\":%" G_GUINT64_FORMAT "}\n", done, total);
 }
 
+void event_requantised(GString *lines, const char *stage, const struct PackReport *report) {
+    for (unsigned i = 0; i < report->n_changes; i++) {
+        const struct PackChange *change = &report->changes[i];
+        g_string_append_printf(lines,
+                               "{\"type\":\"requantised\",\"stage\":\"%s\",\"from\":", stage);
+        escape_append(lines, change->from);
+        g_string_append(lines, ",\"to\":");
+        escape_append(lines, change->to);
+        g_string_append_printf(lines,
+                               ",\"matrices\":%u,\"bytes_before\":%" G_GUINT64_FORMAT
+                               ",\"bytes_after\":%" G_GUINT64_FORMAT ",\"worst_error\":%.6f}\n",
+                               change->n_matrices, change->bytes_before, change->bytes_after,
+                               report->worst_error >= 0 ? MIN(report->worst_error, 1e6) : 0);
+    }
+}
+
 static void usage_append(GString *line, const struct Usage *usage) {
     g_string_append_printf(line,
                            ",\"usage\":{\"prompt_tokens\":%u,\"cached_tokens\":%u,"

@@ -10,6 +10,7 @@
 #include <glib.h>
 #include <stdint.h>
 
+#include "engine/engine.h"
 #include "engine/sampling/logprobs.h"
 #include "worker/failure.h"
 
@@ -31,6 +32,8 @@ void event_token(GString *lines, const char *text, gsize size, const Tokenizer *
                  const struct Logprobs *logprobs);
 /* `stage` may be NULL. */
 void event_progress(GString *lines, const char *stage, uint64_t done, uint64_t total);
+/* One line for each kind of tensor that was requantised; `stage` as above. */
+void event_requantised(GString *lines, const char *stage, const struct PackReport *report);
 /* Each of usage, timings and failure may be NULL. */
 void event_done(GString *lines, const char *finish_reason, const struct Usage *usage,
                 const struct Timings *timings, const struct Failure *failure);

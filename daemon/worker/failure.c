@@ -59,6 +59,15 @@ int failure_set_errno(struct Failure *failure, int r, const Reason *why) {
     return r;
 }
 
+int failure_set_model(struct Failure *failure, int r, const Reason *why) {
+    static const int of_file[] = {EINVAL, EBADMSG, ENOTSUP, EFBIG, E2BIG, ESTALE};
+
+    failure_set_errno(failure, r, why);
+    for (gsize i = 0; i < G_N_ELEMENTS(of_file); i++)
+        if (r == -of_file[i]) failure->name = ERROR_BAD_MODEL;
+    return r;
+}
+
 int failure_set_bus(struct Failure *failure, int r, const sd_bus_error *error) {
     if (sd_bus_error_is_set(error)) {
         failure->name = ERROR_INVALID_ARGS; /* what options_read() reports */

@@ -19,6 +19,9 @@ int failure_set(struct Failure *failure, const char *name, const char *format, .
     __attribute__((format(printf, 3, 4)));
 /* From what the engine said; `why` may be NULL or empty. Returns r. */
 int failure_set_errno(struct Failure *failure, int r, const Reason *why);
+/* The same where the engine was given a model file: whatever it does not like about that makes it
+ * ERROR_BAD_MODEL. */
+int failure_set_model(struct Failure *failure, int r, const Reason *why);
 /* From what reading a message said. Returns a negative errno. */
 int failure_set_bus(struct Failure *failure, int r, const sd_bus_error *error);
 /* For a method handler's `return`. */

@@ -261,6 +261,10 @@ static void generation_free(struct Job *job) {
     g_free(self);
 }
 
+static size_t generation_bytes(const struct Job *job) {
+    return draft_bytes(((const Generation *)job)->draft);
+}
+
 static const struct JobType generation_type = {
     .last_output = SPAN_LAST_LOGITS,
     .other_output = SPAN_NOTHING,
@@ -268,6 +272,7 @@ static const struct JobType generation_type = {
     .computed = generation_computed,
     .ended = generation_ended,
     .free = generation_free,
+    .bytes = generation_bytes,
 };
 
 /* NULL: none wanted, or nothing to draft with. */

@@ -44,6 +44,8 @@ struct JobType {
     /* `finish` was set, by computed() or by the scheduler: writes the last lines. */
     void (*ended)(struct Job *job);
     void (*free)(struct Job *job);
+    /* Memory held besides the sequence; NULL: none. */
+    size_t (*bytes)(const struct Job *job);
 };
 
 struct Job {

@@ -69,6 +69,13 @@
 /* Parts of one model: each takes a descriptor, of which a process may have 1024; hubs split at
  * 50 GB. */
 #define PARTS_MAX 256u
+/* Two words; json-glib recurses, and so few bytes cannot nest deep. */
+#define SETTINGS_SIZE_MAX 1024u
+
+/* ---- A model that cannot be loaded ---- */
+
+/* How long those who wait for it have to ask why. The daemon asks as soon as it is connected. */
+#define REFUSAL_MSEC 2000
 
 /* ---- Readers that do not read (times in microseconds) ---- */
 

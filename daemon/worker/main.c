@@ -144,11 +144,16 @@ static int synthesize(const struct Arguments *arguments) {
 }
 
 static int pack(const struct Arguments *arguments, const char *name) {
-    struct PackOptions options = {
-        .model = arguments->model, .output = arguments->output, .name = name};
+    const struct PackOptions options = {
+        .model = arguments->model,
+        .output = arguments->output,
+        .name = name,
+        .weights = arguments->weights,
+    };
+    enum Requantise known;
 
     if (!options.output) return usage_error("--pack needs --output");
-    if (arguments->weights && !requantise_parse(arguments->weights, &options.requantise))
+    if (options.weights && !requantise_parse(options.weights, &known))
         return usage_error("--weights is file, q8 or q4");
     return pack_run(&options);
 }

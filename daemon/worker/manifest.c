@@ -25,6 +25,7 @@ static void add_model(JsonBuilder *builder, const Engine *engine) {
     add_string(builder, "architecture", info->architecture);
     add_string(builder, "family", info->family);
     add_string(builder, "weights", info->weights);
+    add_string(builder, "kv_type", info->kv_type);
     add_number(builder, "parameters", info->n_parameters);
     add_number(builder, "context_length", info->n_ctx);
     add_number(builder, "vocabulary_size", info->n_vocab);
@@ -69,6 +70,12 @@ static void add_requantised(JsonBuilder *builder, const struct ManifestFacts *fa
     json_builder_end_object(builder);
 }
 
+static void add_draft(JsonBuilder *builder, const struct ModelInfo *draft) {
+    add_string(builder, "draft", *draft->name ? draft->name : draft->architecture);
+    add_string(builder, "draft_weights", draft->weights);
+    add_number(builder, "draft_weight_bytes", draft->weight_bytes);
+}
+
 char *manifest_text(const Engine *engine, const struct ManifestFacts *facts) {
     g_autoptr(JsonBuilder) builder = json_builder_new();
     g_autoptr(JsonNode) root = NULL;
@@ -80,6 +87,7 @@ char *manifest_text(const Engine *engine, const struct ManifestFacts *facts) {
     if (facts->n_files > 1) add_number(builder, "files", facts->n_files);
     add_model(builder, engine);
     add_packed(builder, facts);
+    if (facts->draft) add_draft(builder, facts->draft);
     if (facts->report->n_changes > 0) add_requantised(builder, facts);
     json_builder_end_object(builder);
     root = json_builder_get_root(builder);

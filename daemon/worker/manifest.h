@@ -16,6 +16,7 @@ struct ManifestFacts {
     uint64_t packed_bytes;
     enum Requantise requantise;      /* what was asked for ... */
     const struct PackReport *report; /* ... and what was done */
+    const struct ModelInfo *draft;   /* NULL: no draft model */
 };
 
 /* The JSON text; g_free() it. */

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 #include "worker/draft.h"
+#include "worker/install-settings.h"
 #include "worker/log.h"
 #include "worker/manifest.h"
 #include "worker/model-files.h"
@@ -28,23 +30,36 @@ static int packed_open(const char *path, const struct EngineOptions *options, En
     return r;
 }
 
-/* The GGUF files of an installed model become again what was asked for then. */
+/* The GGUF files of an installed model become again what was asked for then; one that was packed by
+ * hand has only its manifest to say so. */
 static int installed_open(const char *path, const struct EngineOptions *options, Engine **ret,
                           Reason *why) {
     g_autofree char *manifest = g_build_filename(path, MANIFEST_FILE, NULL);
-    struct EngineOptions as_installed = options ? *options : (struct EngineOptions){0};
+    struct EngineOptions as_installed = *options;
 
-    as_installed.requantise = manifest_requantise(manifest);
+    if (options->requantise == REQUANTISE_NOTHING)
+        as_installed.requantise = manifest_requantise(manifest);
     return model_open(path, &as_installed, ret, why);
 }
 
-int model_path_open(const char *path, const struct EngineOptions *options, Engine **ret,
-                    Reason *why) {
-    if (!g_file_test(path, G_FILE_TEST_IS_DIR)) return model_open(path, options, ret, why);
+const char *packed_state_name(enum PackedState state) {
+    static const char *const names[] = {
+        [PACKED_NONE] = "none", [PACKED_USED] = "used", [PACKED_STALE] = "stale"};
+    return names[state];
+}
 
+/* Whether making the packed file again would help, going by why it was not opened. */
+static bool is_stale(int r) {
+    return r == ENGINE_STALE || r == -EBADMSG || r == -EINVAL;
+}
+
+static int directory_open(const char *path, const struct EngineOptions *options, Engine **ret,
+                          enum PackedState *ret_packed, Reason *why) {
     g_autofree char *packed = g_build_filename(path, PACKED_FILE, NULL);
     Reason of_packed = {""};
+
     int packed_r = packed_open(packed, options, ret, &of_packed);
+    *ret_packed = packed_r == 0 ? PACKED_USED : is_stale(packed_r) ? PACKED_STALE : PACKED_NONE;
     if (packed_r == 0) return 0;
     /* ENGINE_STALE is told in words, too: made by another version or for another processor. */
     if (packed_r != -ENOENT)
@@ -57,7 +72,28 @@ int model_path_open(const char *path, const struct EngineOptions *options, Engin
     return packed_r < 0 ? packed_r : -ESTALE;
 }
 
-static int draft_open(const char *path, const Engine *model, Engine **ret, Reason *why) {
+int model_path_open(const char *path, const struct EngineOptions *options, Engine **ret,
+                    enum PackedState *ret_packed, Reason *why) {
+    struct EngineOptions settled = *options;
+    struct InstallSettings settings;
+    enum PackedState packed = PACKED_NONE;
+
+    int r = install_settings_load(path, &settings, why);
+    if (r < 0) return r;
+    settled.requantise = settings.requantise;
+    settled.kv_type = settings.kv_type;
+    r = g_file_test(path, G_FILE_TEST_IS_DIR) ? directory_open(path, &settled, ret, &packed, why)
+                                              : model_open(path, &settled, ret, why);
+    if (ret_packed) *ret_packed = packed;
+    return r;
+}
+
+char *model_path_draft(const char *path) {
+    return g_build_filename(path, DRAFT_DIRECTORY, NULL);
+}
+
+static int draft_open(const char *path, const Engine *model, Engine **ret,
+                      enum PackedState *ret_packed, Reason *why) {
     const struct EngineOptions options = {
         .n_ctx = engine_info(model)->n_ctx,
         .max_tokens = engine_max_tokens(model),
@@ -65,7 +101,7 @@ static int draft_open(const char *path, const Engine *model, Engine **ret, Reaso
     };
     Engine *draft = NULL;
 
-    int r = model_path_open(path, &options, &draft, why);
+    int r = model_path_open(path, &options, &draft, ret_packed, why);
     if (r == 0) r = draft_check_model(model, draft, why);
     if (r == 0)
         *ret = draft;
@@ -74,12 +110,15 @@ static int draft_open(const char *path, const Engine *model, Engine **ret, Reaso
     return r;
 }
 
-void model_path_open_draft(const char *path, const Engine *model, Engine **ret) {
-    g_autofree char *draft = g_build_filename(path, DRAFT_DIRECTORY, NULL);
+void model_path_open_draft(const char *path, const Engine *model, Engine **ret,
+                           enum PackedState *packed) {
+    g_autofree char *draft = model_path_draft(path);
+    enum PackedState of_draft = PACKED_NONE;
     Reason why = {""};
 
     if (!g_file_test(draft, G_FILE_TEST_IS_DIR)) return;
-    int r = draft_open(draft, model, ret, &why);
+    int r = draft_open(draft, model, ret, &of_draft, &why);
+    if (r == 0 && of_draft == PACKED_STALE) *packed = PACKED_STALE;
     if (r != 0)
         log_message(LOG_WARNING, "Not drafting with %s: %s", draft,
                     why.text[0] ? why.text : g_strerror(ABS(r)));

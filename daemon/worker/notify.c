@@ -63,9 +63,14 @@ void notify_set_busy(Notify *self, bool busy) {
     sd_notify(0, busy ? "STATUS=Computing" : "STATUS=Idle");
 }
 
-void notify_failed(Notify *self, int error) {
+void notify_failed(Notify *self, int error, const char *why) {
+    g_autofree char *line = g_strdup(why);
+
     timer_remove(self);
-    sd_notifyf(0, "STATUS=The model cannot be loaded\nERRNO=%d", error);
+    /* A line's end would begin another assignment, and names in files may have one. */
+    for (char *c = line; *c; c++)
+        if (g_ascii_iscntrl(*c)) *c = ' ';
+    sd_notifyf(0, "STATUS=The model cannot be loaded: %s\nERRNO=%d", line, error);
 }
 
 void notify_stopping(Notify *self) {

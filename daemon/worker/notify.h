@@ -17,5 +17,6 @@ void notify_free(Notify *self); /* accepts NULL */
 /* Loaded. From now on the watchdog is fed, as long as the compute thread moves. */
 void notify_ready(Notify *self, Scheduler *scheduler);
 void notify_set_busy(Notify *self, bool busy);
-void notify_failed(Notify *self, int error);
+/* `why` is shown as the unit's status. */
+void notify_failed(Notify *self, int error, const char *why);
 void notify_stopping(Notify *self);

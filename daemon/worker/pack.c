@@ -15,17 +15,22 @@
 
 #include "kernels/kernels.h"
 #include "worker/atomic-file.h"
+#include "worker/draft.h"
 #include "worker/event.h"
 #include "worker/file-digest.h"
+#include "worker/install-settings.h"
 #include "worker/log.h"
 #include "worker/manifest.h"
 #include "worker/model-path.h"
+#include "worker/requantise-word.h"
 
 /* Who follows wants to see movement, not every megabyte. */
 #define PROGRESS_USEC (100 * 1000)
 
+/* One model, or its draft model. */
 struct Pack {
-    const struct PackOptions *options;
+    const char *model, *output, *name, *stage; /* stage: of the events */
+    struct InstallSettings settings;
     int signal_fd; /* readable: asked to leave */
     ModelFiles files;
     FileDigest *digest;
@@ -66,10 +71,18 @@ static int progress_tell(struct Pack *self, uint64_t done, uint64_t total) {
     if (now_usec - self->told_usec < PROGRESS_USEC && done < total) return 0;
 
     GString *lines = g_string_new(NULL);
-    event_progress(lines, "pack", done, total);
+    event_progress(lines, self->stage, done, total);
     int r = line_write(self, lines);
     g_string_free(lines, TRUE);
     self->told_usec = now_usec;
+    return r < 0 ? -ECANCELED : 0;
+}
+
+static int requantised_tell(const struct Pack *self) {
+    GString *lines = g_string_new(NULL);
+    event_requantised(lines, self->stage, &self->report);
+    int r = lines->len > 0 ? line_write(self, lines) : 0;
+    g_string_free(lines, TRUE);
     return r < 0 ? -ECANCELED : 0;
 }
 
@@ -95,10 +108,10 @@ static int handle_packed(void *userdata, uint64_t done, uint64_t total) {
 }
 
 static int packed_make(struct Pack *self, Reason *why) {
-    int r = atomic_file_open(&self->packed, self->options->output, PACKED_FILE);
-    if (r < 0) return reason_set(why, -r, "%s: %s", self->options->output, g_strerror(-r));
+    int r = atomic_file_open(&self->packed, self->output, PACKED_FILE);
+    if (r < 0) return reason_set(why, -r, "%s: %s", self->output, g_strerror(-r));
     const struct EnginePackOptions options = {
-        .requantise = self->options->requantise,
+        .requantise = self->settings.requantise,
         .progress = handle_packed,
         .userdata = self,
     };
@@ -119,28 +132,41 @@ static int digest_finish(struct Pack *self, const char **ret, Reason *why) {
     return file_digest_get(self->digest, ret, why);
 }
 
+/* Opens the draft model that was packed before, if there is one, as a worker will. */
+static int draft_check(const struct Pack *self, const Engine *engine, Engine **ret, Reason *why) {
+    const struct EngineOptions options = {.max_tokens = 1, .threads_of = engine};
+    g_autofree char *path = model_path_draft(self->model);
+
+    if (!g_file_test(path, G_FILE_TEST_IS_DIR)) return 0;
+    int r = model_path_open(path, &options, ret, NULL, why);
+    return r < 0 ? r : draft_check_model(engine, *ret, why);
+}
+
 /* Opens what was packed, as a worker will: the last check of it. */
 static int manifest_make(struct Pack *self, const char *digest, char **ret, Reason *why) {
-    const struct EngineOptions options = {.max_tokens = 1};
+    const struct EngineOptions options = {.max_tokens = 1, .kv_type = self->settings.kv_type};
     struct ManifestFacts facts = {
-        .name = self->options->name,
+        .name = self->name,
         .digest = digest,
         .tier = kernels_best()->tier,
         .size = self->files.size,
         .n_files = self->files.n,
-        .requantise = self->options->requantise,
+        .requantise = self->settings.requantise,
         .report = &self->report,
     };
     struct stat status;
-    Engine *engine;
+    Engine *engine, *draft = NULL;
 
     if (fstat(self->packed.fd, &status) < 0) return -errno;
     facts.packed_bytes = (uint64_t)status.st_size;
     int r = engine_open(self->packed.fd, &options, &engine, why);
     if (r != 0) return r < 0 ? r : -ESTALE; /* our own file, a moment old */
-    *ret = manifest_text(engine, &facts);
+    r = draft_check(self, engine, &draft, why);
+    if (draft) facts.draft = engine_info(draft);
+    if (r == 0) *ret = manifest_text(engine, &facts);
+    engine_free(draft); /* first: it uses the other one's threads */
     engine_free(engine);
-    return 0;
+    return r;
 }
 
 static int text_write(int fd, const char *text) {
@@ -154,7 +180,7 @@ static int text_write(int fd, const char *text) {
 static int files_commit(struct Pack *self, const char *manifest_json) {
     g_auto(AtomicFile) manifest = ATOMIC_FILE_NONE;
 
-    int r = atomic_file_open(&manifest, self->options->output, MANIFEST_FILE);
+    int r = atomic_file_open(&manifest, self->output, MANIFEST_FILE);
     if (r >= 0) r = text_write(manifest.fd, manifest_json);
     if (r >= 0) r = atomic_file_commit(&self->packed);
     if (r >= 0) r = atomic_file_commit(&manifest);
@@ -165,23 +191,44 @@ static int pack(struct Pack *self, Reason *why) {
     const char *digest = NULL;
     g_autofree char *manifest = NULL;
 
-    int r = model_files_open(&self->files, self->options->model, why);
+    int r = model_files_open(&self->files, self->model, why);
     if (r < 0) return r;
     self->digest = file_digest_new(&self->files);
     r = packed_make(self, why);
     if (r >= 0) r = digest_finish(self, &digest, why);
     if (r >= 0) r = manifest_make(self, digest, &manifest, why);
     if (r >= 0) r = files_commit(self, manifest);
+    if (r >= 0) r = requantised_tell(self);
     return r;
 }
 
-/* Whatever the engine does not like about the file makes it a bad one to install. */
-static void failure_judge(struct Failure *failure, int r, const Reason *why) {
-    static const int of_file[] = {-EINVAL, -EBADMSG, -ENOTSUP, -EFBIG, -E2BIG};
+static int pack_model(const struct PackOptions *options, const char *stage, int signal_fd,
+                      Reason *why) {
+    struct Pack self = {
+        .model = options->model,
+        .output = options->output,
+        .name = options->name,
+        .stage = stage,
+        .signal_fd = signal_fd,
+        .packed = ATOMIC_FILE_NONE,
+    };
 
-    failure_set_errno(failure, r, why);
-    for (gsize i = 0; i < G_N_ELEMENTS(of_file); i++)
-        if (r == of_file[i]) failure->name = ERROR_BAD_MODEL;
+    int r = install_settings_load(self.model, &self.settings, why);
+    if (options->weights) requantise_parse(options->weights, &self.settings.requantise);
+    if (r >= 0) r = pack(&self, why);
+    atomic_file_done(&self.packed);
+    file_digest_free(self.digest);
+    model_files_done(&self.files);
+    return r;
+}
+
+static int pack_draft(const char *path, int signal_fd, Reason *why) {
+    const struct PackOptions options = {.model = path, .output = path, .name = DRAFT_DIRECTORY};
+    Reason of_draft = {""};
+
+    int r = pack_model(&options, "draft", signal_fd, &of_draft);
+    if (r < 0 && of_draft.text[0]) reason_set(why, -r, "the draft model: %s", of_draft.text);
+    return r;
 }
 
 /* From here on SIGTERM and SIGINT only make a descriptor readable, in all threads. */
@@ -196,21 +243,20 @@ static int signals_open(void) {
 }
 
 int pack_run(const struct PackOptions *options) {
-    struct Pack self = {
-        .options = options, .signal_fd = signals_open(), .packed = ATOMIC_FILE_NONE};
+    struct Pack end = {.signal_fd = signals_open()};
+    g_autofree char *draft = model_path_draft(options->model);
     struct Failure failure = {NULL};
     Reason why = {""};
+    int r = 0;
 
-    int r = pack(&self, &why);
-    atomic_file_done(&self.packed);
-    file_digest_free(self.digest);
-    model_files_done(&self.files);
+    if (g_file_test(draft, G_FILE_TEST_IS_DIR)) r = pack_draft(draft, end.signal_fd, &why);
+    if (r >= 0) r = pack_model(options, "pack", end.signal_fd, &why);
     if (r < 0) {
-        failure_judge(&failure, r, &why);
+        failure_set_model(&failure, r, &why);
         log_message(r == -ECANCELED ? LOG_INFO : LOG_ERR, "Cannot pack %s: %s", options->model,
                     failure.message);
     }
-    done_tell(&self, r, &failure);
-    close(self.signal_fd);
+    done_tell(&end, r, &failure);
+    close(end.signal_fd);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -202,6 +202,7 @@ static void load_publish(Scheduler *self) {
     for (guint i = 0; i < self->jobs->len; i++) {
         struct Job *job = self->jobs->pdata[i];
         if (job->sequence) load.sequence_bytes += sequence_bytes(job->sequence);
+        if (job->type->bytes) load.sequence_bytes += job->type->bytes(job);
     }
     mailbox_set_load(self->mailbox, &load);
 }

@@ -38,16 +38,24 @@ static int texts_append(sd_bus_message *reply, const char *name, const struct Mo
     if (r >= 0) r = text_append(reply, "architecture", info->architecture);
     if (r >= 0) r = text_append(reply, "family", info->family);
     if (r >= 0) r = text_append(reply, "weights", info->weights);
+    if (r >= 0) r = text_append(reply, "kv_type", info->kv_type);
     return r;
 }
 
 static int description_append(sd_bus_message *reply, const Worker *worker) {
     Scheduler *scheduler = worker_scheduler(worker);
     const struct ModelInfo *info = engine_info(scheduler_engine(scheduler));
-    uint64_t memory_bytes = info->weight_bytes + scheduler_load(scheduler).sequence_bytes;
+    const Engine *draft = scheduler_drafting(scheduler)->model;
+    uint64_t of_draft = draft ? engine_info(draft)->weight_bytes : 0;
+    uint64_t memory_bytes =
+        info->weight_bytes + of_draft + scheduler_load(scheduler).sequence_bytes;
 
     int r = sd_bus_message_open_container(reply, 'a', "{sv}");
     if (r >= 0) r = texts_append(reply, worker_name(worker), info);
+    if (r >= 0)
+        r = sd_bus_message_append(reply, "{sv}{sv}", "packed", "s",
+                                  packed_state_name(worker_packed(worker)), "draft", "b",
+                                  draft != NULL);
     if (r >= 0)
         r = sd_bus_message_append(reply, "{sv}{sv}{sv}", "parameters", "t", info->n_parameters,
                                   "weight_bytes", "t", info->weight_bytes, "memory_bytes", "t",
@@ -222,11 +230,20 @@ static int method_exit(sd_bus_message *message, void *userdata, sd_bus_error *er
 
 /* ---- The table ---- */
 
-/* Every call keeps the worker from becoming idle. */
+typedef int (*Method)(sd_bus_message *message, void *userdata, sd_bus_error *error);
+
+/* Every call keeps the worker from becoming idle; one whose model is not there has one answer. */
+static int handle(Method method, sd_bus_message *message, void *userdata, sd_bus_error *error) {
+    Worker *worker = connection_worker(userdata);
+    const struct Failure *failure = worker_failure(worker);
+
+    worker_touch(worker);
+    return failure ? failure_to_bus(failure, error) : method(message, userdata, error);
+}
+
 #define HANDLER(name, function)                                                                    \
     static int name(sd_bus_message *message, void *userdata, sd_bus_error *error) {                \
-        worker_touch(connection_worker(userdata));                                                 \
-        return function(message, userdata, error);                                                 \
+        return handle(function, message, userdata, error);                                         \
     }
 
 HANDLER(handle_describe, method_describe)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <glib-unix.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,7 +22,9 @@ struct Worker {
     guint listen_source;    /* 0: not listening */
     guint idle_source;      /* 0: not armed */
     gint64 touched_usec;
-    int status; /* of the process */
+    enum PackedState packed; /* the compute thread's until it has opened the model */
+    struct Failure failure;  /* to load the model */
+    int status;              /* of the process */
 };
 
 const char *worker_name(const Worker *self) {
@@ -34,6 +37,14 @@ Scheduler *worker_scheduler(const Worker *self) {
 
 const Prompter *worker_prompter(const Worker *self) {
     return self->prompter;
+}
+
+enum PackedState worker_packed(const Worker *self) {
+    return self->packed;
+}
+
+const struct Failure *worker_failure(const Worker *self) {
+    return self->failure.name ? &self->failure : NULL;
 }
 
 void worker_stop(Worker *self) {
@@ -84,6 +95,7 @@ static gboolean idle_check(gpointer userdata) {
 void worker_remove_connection(Worker *self, Connection *connection) {
     g_ptr_array_remove(self->connections, connection);
     connection_free(connection);
+    if (worker_failure(self) && self->connections->len == 0) worker_stop(self);
 }
 
 static void connection_add(Worker *self, int fd) {
@@ -118,14 +130,14 @@ static gboolean handle_connect(int listen_fd, GIOCondition condition, gpointer u
 
 /* On the compute thread. */
 static int model_open(void *userdata, Engine **ret, Engine **ret_draft, Reason *why) {
-    const Worker *self = userdata;
+    Worker *self = userdata;
     const struct EngineOptions options = {
         .n_threads = self->options.n_threads,
         .n_ctx = self->options.n_ctx,
         .max_tokens = STEP_TOKENS_MAX,
     };
-    int r = model_path_open(self->options.model, &options, ret, why);
-    if (r == 0) model_path_open_draft(self->options.model, *ret, ret_draft);
+    int r = model_path_open(self->options.model, &options, ret, &self->packed, why);
+    if (r == 0) model_path_open_draft(self->options.model, *ret, ret_draft, &self->packed);
     return r;
 }
 
@@ -141,6 +153,30 @@ static void serve(Worker *self) {
                 engine_n_threads(engine));
 }
 
+static gboolean handle_refused(gpointer userdata) {
+    Worker *self = userdata;
+    self->idle_source = 0;
+    worker_stop(self);
+    return G_SOURCE_REMOVE;
+}
+
+/* Whoever loads the model by connecting is to hear why it can't be: he asks it to describe itself,
+ * and leaves. Nobody can hold us up. */
+static void refuse(Worker *self) {
+    struct pollfd pending = {.fd = self->options.listen_fd, .events = POLLIN};
+    int fd;
+
+    while (poll(&pending, 1, 0) > 0) {
+        fd = accept4(self->options.listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0) break;
+        connection_add(self, fd);
+    }
+    if (self->connections->len > 0)
+        self->idle_source = g_timeout_add(REFUSAL_MSEC, handle_refused, self);
+    else
+        worker_stop(self);
+}
+
 static void handle_opened(void *userdata, int r, const Reason *why) {
     Worker *self = userdata;
 
@@ -150,9 +186,10 @@ static void handle_opened(void *userdata, int r, const Reason *why) {
     }
     log_message(LOG_ERR, "Cannot load %s: %s", self->options.model,
                 why->text[0] ? why->text : g_strerror(-r));
-    notify_failed(self->notify, -r);
+    failure_set_model(&self->failure, r, why);
+    notify_failed(self->notify, -r, self->failure.message);
     self->status = EXIT_FAILURE;
-    worker_stop(self);
+    refuse(self);
 }
 
 /* ---- Leaving ---- */
@@ -169,14 +206,14 @@ static gboolean handle_signal(gpointer userdata) {
 
 /* In this order: no more calls, their jobs are cancelled and answered, everyone is told. */
 static void leave(Worker *self) {
-    notify_stopping(self->notify);
+    if (!worker_failure(self)) notify_stopping(self->notify);
     if (self->listen_source) g_source_remove(self->listen_source);
     if (self->idle_source) g_source_remove(self->idle_source);
     for (guint i = 0; i < self->connections->len; i++)
         connection_pause(self->connections->pdata[i]);
     scheduler_free(self->scheduler); /* whose callbacks still ask for it */
     self->scheduler = NULL;
-    for (guint i = 0; i < self->connections->len; i++)
+    for (guint i = 0; i < self->connections->len && !worker_failure(self); i++)
         connection_say_closing(self->connections->pdata[i]);
     while (self->connections->len > 0) worker_remove_connection(self, self->connections->pdata[0]);
 }

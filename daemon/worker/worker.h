@@ -7,6 +7,8 @@
 #include <sys/types.h>
 
 #include "worker/connection.h"
+#include "worker/failure.h"
+#include "worker/model-path.h"
 #include "worker/prompt.h"
 #include "worker/scheduler.h"
 
@@ -28,6 +30,10 @@ int worker_run(const struct WorkerOptions *options);
 const char *worker_name(const Worker *self);
 Scheduler *worker_scheduler(const Worker *self);
 const Prompter *worker_prompter(const Worker *self);
+enum PackedState worker_packed(const Worker *self);
+/* Why the model could not be loaded: the worker leaves as soon as whoever waits for it has heard
+ * it. NULL: it was. */
+const struct Failure *worker_failure(const Worker *self);
 /* Something was done: not idle. */
 void worker_touch(Worker *self);
 /* Leaves when control returns to the main loop. */

@@ -24,7 +24,9 @@ static void describe(void) {
     } expected[] = {
         {"name", "s", "fake"},         {"title", "s", "A fake model"},
         {"architecture", "s", "fake"}, {"family", "s", "fake"},
-        {"weights", "s", NULL},        {"parameters", "t", NULL},
+        {"weights", "s", NULL},        {"kv_type", "s", ""},
+        {"packed", "s", "none"},       {"draft", "b", NULL},
+        {"parameters", "t", NULL},
         {"weight_bytes", "t", NULL},   {"memory_bytes", "t", NULL},
         {"context_length", "u", NULL}, {"vocabulary_size", "u", NULL},
         {"can_chat", "b", NULL},
