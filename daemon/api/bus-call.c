@@ -18,7 +18,7 @@ static void arguments_done(struct BusArguments *arguments) {
     g_strfreev(arguments->inputs);
     g_free(arguments->tokens);
     options_done(&arguments->options);
-    if (arguments->fd >= 0) close(arguments->fd);
+    bus_install_done(arguments);
 }
 
 void bus_call_free(BusCall *call) {
@@ -95,7 +95,6 @@ int bus_call_begin(struct Bus *bus, sd_bus_message *m, const struct BusVerb *ver
     call->bus = bus;
     call->message = sd_bus_message_ref(m);
     call->verb = &verbs[i];
-    call->arguments.fd = -1;
     call->arguments.model = g_strdup(model);
     call->arguments.request = request;
     options_init(&call->arguments.options);

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,7 +35,8 @@ struct BusArguments {
     int32_t *tokens;
     size_t n_tokens;
     struct GenerateOptions options;
-    int fd;
+    GArray *files, *draft_files; /* of int, owned */
+    char *weights, *kv_type;
     bool special, bos, force, replace;
     uint64_t request;
 };

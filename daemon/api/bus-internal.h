@@ -29,6 +29,15 @@ struct Bus {
 int bus_manager_export(Bus *bus);
 void bus_manager_default_changed(Bus *bus);
 
+/* The reply of a long method: its object, and the read end of its stream. Takes the reference. */
+void bus_return_request(BusCall *call, Request *request);
+
+/* ---- bus-install.c ---- */
+int bus_read_install(BusCall *call, sd_bus_message *m, sd_bus_error *error);
+void bus_act_install(BusCall *call);
+/* The part of the arguments that is InstallModel's. */
+void bus_install_done(struct BusArguments *arguments);
+
 /* ---- bus-model.c ---- */
 void bus_model_added(Bus *bus, Model *model);
 void bus_model_removed(Bus *bus, Model *model);

@@ -2,7 +2,6 @@
  * org.ryzenllm1.Manager: the service as a whole.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <glib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,8 +24,7 @@ static int read_chat(BusCall *call, sd_bus_message *m, sd_bus_error *error) {
     return r < 0 ? r : options_read(m, &call->arguments.options, error);
 }
 
-/* The reply of a long method: its object, and the read end of its stream. Takes the reference. */
-static void return_request(BusCall *call, Request *request) {
+void bus_return_request(BusCall *call, Request *request) {
     BusRequest *owned = bus_request_own(call->bus, request, call->peer);
     g_autofree char *path = bus_request_path(owned->request);
     int stream = request_take_stream(request);
@@ -51,7 +49,7 @@ static void act_generate(BusCall *call) {
     if (service_generate(call->bus->service, &spec, &request, &problem) < 0)
         bus_call_fail(call, &problem);
     else
-        return_request(call, request);
+        bus_return_request(call, request);
 }
 
 /* ---- Short calls ---- */
@@ -173,30 +171,6 @@ static int read_unload(BusCall *call, sd_bus_message *m, sd_bus_error *error) {
     return r < 0 ? r : bus_read_flags(m, flags, G_N_ELEMENTS(flags), error);
 }
 
-static int read_install(BusCall *call, sd_bus_message *m, sd_bus_error *error) {
-    const struct BusFlag flags[] = {{"replace", &call->arguments.replace}};
-    int fd;
-    int r = bus_read_model(m, &call->arguments.model, error);
-    if (r >= 0) r = sd_bus_message_read_basic(m, 'h', &fd);
-    if (r < 0) return r;
-    call->arguments.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3); /* the message keeps its own */
-    if (call->arguments.fd < 0) return -errno;
-    return bus_read_flags(m, flags, G_N_ELEMENTS(flags), error);
-}
-
-static void act_install(BusCall *call) {
-    struct BusArguments *arguments = &call->arguments;
-    Problem problem;
-    Request *request;
-    int fd = arguments->fd;
-    arguments->fd = -1;
-    if (service_install(call->bus->service, call->peer->uid, arguments->model, fd,
-                        arguments->replace, &request, &problem) < 0)
-        bus_call_fail(call, &problem);
-    else
-        return_request(call, request);
-}
-
 static void on_removed(const Problem *problem, void *userdata) {
     if (problem->kind)
         bus_call_fail(userdata, problem);
@@ -255,7 +229,7 @@ static const struct BusVerb verbs[] = {
     {"Detokenize", ACTION_GENERATE, read_detokenize, act_detokenize},
     {"Load", ACTION_LOAD_MODEL, read_name_and_options, bus_act_load},
     {"Unload", ACTION_LOAD_MODEL, read_unload, bus_act_unload},
-    {"InstallModel", ACTION_MANAGE_MODELS, read_install, act_install},
+    {"InstallModel", ACTION_MANAGE_MODELS, bus_read_install, bus_act_install},
     {"RemoveModel", ACTION_MANAGE_MODELS, read_name_and_options, act_remove},
     {"ListModels", NULL, read_list, act_list},
     {"GetModel", NULL, read_name, act_get_model},

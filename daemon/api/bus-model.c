@@ -96,6 +96,9 @@ static const struct ManifestProperty manifest_properties[] = {
     {"Architecture", 's', FIELD(architecture)},
     {"Family", 's', FIELD(family)},
     {"Weights", 's', FIELD(weights)},
+    {"KvType", 's', FIELD(kv_type)},
+    {"DraftModel", 's', FIELD(draft)},
+    {"DraftWeights", 's', FIELD(draft_weights)},
     {"Parameters", 't', FIELD(parameters)},
     {"Size", 't', FIELD(size)},
     {"Digest", 's', FIELD(digest)},
@@ -127,6 +130,12 @@ static int get_state(sd_bus *bus, const char *path, const char *interface, const
     return sd_bus_message_append(reply, "s", model_state_name(model_state(model)));
 }
 
+static int get_packed(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+    const Model *model = ((BusModel *)userdata)->model;
+    return sd_bus_message_append(reply, "s", model_packed_name(model_packed(model)));
+}
+
 static int get_memory(sd_bus *bus, const char *path, const char *interface, const char *property,
                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
     return sd_bus_message_append(reply, "t", model_memory_used(((BusModel *)userdata)->model));
@@ -155,6 +164,10 @@ static const sd_bus_vtable vtable[] = {
     SD_BUS_PROPERTY("Architecture", "s", get_manifest, 0, CONSTANT),
     SD_BUS_PROPERTY("Family", "s", get_manifest, 0, CONSTANT),
     SD_BUS_PROPERTY("Weights", "s", get_manifest, 0, CONSTANT),
+    SD_BUS_PROPERTY("KvType", "s", get_manifest, 0, CONSTANT),
+    SD_BUS_PROPERTY("DraftModel", "s", get_manifest, 0, CONSTANT),
+    SD_BUS_PROPERTY("DraftWeights", "s", get_manifest, 0, CONSTANT),
+    SD_BUS_PROPERTY("Packed", "s", get_packed, 0, CHANGES),
     SD_BUS_PROPERTY("Parameters", "t", get_manifest, 0, CONSTANT),
     SD_BUS_PROPERTY("Size", "t", get_manifest, 0, CONSTANT),
     SD_BUS_PROPERTY("Digest", "s", get_manifest, 0, CONSTANT),
@@ -195,5 +208,7 @@ void bus_model_removed(Bus *bus, Model *model) {
 
 void bus_model_changed(Bus *bus, Model *model) {
     const BusModel *self = g_hash_table_lookup(bus->models, model);
-    if (self) sd_bus_emit_properties_changed(bus->bus, self->path, MODEL_INTERFACE, "State", NULL);
+    if (self)
+        sd_bus_emit_properties_changed(bus->bus, self->path, MODEL_INTERFACE, "State", "Packed",
+                                       NULL);
 }

@@ -12,22 +12,35 @@
 #include "service/copy.h"
 #include "service/journal.h"
 #include "service/limits.h"
+#include "service/service.h"
+
+struct InstallFile {
+    int fd; /* -1: the copy has it */
+    uint64_t size;
+    char *path; /* in the model's directory */
+};
 
 struct Install {
     struct InstallPlace place;
     Request *request;
     char *name, *staged; /* `staged`: the directory, once it is made */
-    int fd;              /* until the copy has it */
-    uint64_t size;
+    char *settings;      /* install.json */
+    struct InstallFile files[INSTALL_FILES_MAX];
+    size_t n_files, n_copied;
+    bool has_draft;
+    uint64_t size, size_copied; /* of all files; of those that are copied */
     Copy *copy;
     bool packing, retiring;
     Problem packer_problem; /* what the packer said */
+    unsigned n_requantised; /* lines of it */
     guint begin_source, progress_source;
     void (*ended)(Install *install, void *userdata);
     void *userdata;
 };
 
-int install_check_fd(int fd, uint64_t *ret_size, Problem *why) {
+/* ---- What was asked for ---- */
+
+static int file_check(int fd, uint64_t *ret_size, Problem *why) {
     struct stat st;
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fstat(fd, &st) < 0)
@@ -41,6 +54,41 @@ int install_check_fd(int fd, uint64_t *ret_size, Problem *why) {
     return 0;
 }
 
+static int word_check(const char *option, const char *word, const char *const *words,
+                      Problem *why) {
+    if (!word || g_strv_contains(words, word)) return 0;
+    g_autofree char *list = g_strjoinv(", ", (char **)words);
+    return problem_set(why, PROBLEM_INVALID_ARGUMENT, "%s is one of %s.", option, list);
+}
+
+int install_check(const struct InstallSpec *spec, Problem *why) {
+    static const char *const weights[] = {"file", "q8", "q4", NULL};
+    static const char *const kv_types[] = {"f32", "f16", "i8", NULL};
+    uint64_t size;
+    if (word_check("weights", spec->weights, weights, why) < 0 ||
+        word_check("kv_type", spec->kv_type, kv_types, why) < 0)
+        return -1;
+    if (spec->n_files + spec->n_draft_files > INSTALL_FILES_MAX)
+        return problem_set(why, PROBLEM_INVALID_ARGUMENT,
+                           "A model and its draft model have at most %d files: merge the parts "
+                           "with llama-gguf-split --merge.",
+                           INSTALL_FILES_MAX);
+    for (size_t i = 0; i < spec->n_files + spec->n_draft_files; i++)
+        if (file_check(spec->fds[i], &size, why) < 0) return -1;
+    return 0;
+}
+
+/* The words were checked. */
+static char *settings_text(const struct InstallSpec *spec) {
+    GString *text = g_string_new("{");
+    if (spec->weights) g_string_append_printf(text, "\"weights\":\"%s\"", spec->weights);
+    if (spec->kv_type)
+        g_string_append_printf(text, "%s\"kv_type\":\"%s\"", spec->weights ? "," : "",
+                               spec->kv_type);
+    g_string_append(text, "}\n");
+    return g_string_free(text, FALSE);
+}
+
 const char *install_name(const Install *install) {
     return install->name;
 }
@@ -50,9 +98,13 @@ Install *install_free(Install *install) {
     g_clear_handle_id(&install->begin_source, g_source_remove);
     g_clear_handle_id(&install->progress_source, g_source_remove);
     copy_free(install->copy);
-    if (install->fd >= 0) close(install->fd);
+    for (size_t i = 0; i < install->n_files; i++) {
+        if (install->files[i].fd >= 0) close(install->files[i].fd);
+        g_free(install->files[i].path);
+    }
     library_abandon(install->staged);
     request_unref(install->request);
+    g_free(install->settings);
     g_free(install->staged);
     g_free(install->name);
     g_free(install);
@@ -127,9 +179,40 @@ static int64_t int_member(JsonObject *object, const char *name) {
     return node && JSON_NODE_HOLDS_VALUE(node) ? json_node_get_int(node) : 0;
 }
 
+static double double_member(JsonObject *object, const char *name) {
+    JsonNode *node = json_object_get_member(object, name);
+    return node && JSON_NODE_HOLDS_VALUE(node) ? json_node_get_double(node) : 0;
+}
+
 static JsonObject *object_member(JsonObject *object, const char *name) {
     JsonNode *node = json_object_get_member(object, name);
     return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+}
+
+/* "pack", or "draft" where that is what it says. */
+static const char *packer_stage(JsonObject *event) {
+    return strcmp(string_member(event, "stage"), "draft") ? "pack" : "draft";
+}
+
+static bool is_type_name(const char *name) {
+    return *name && strlen(name) < TYPE_NAME_MAX &&
+           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == strlen(name);
+}
+
+static void packer_requantised(Install *install, JsonObject *event) {
+    const char *from = string_member(event, "from"), *to = string_member(event, "to");
+    double worst = double_member(event, "worst_error");
+    char number[G_ASCII_DTOSTR_BUF_SIZE];
+    if (!is_type_name(from) || !is_type_name(to) || !(worst >= 0 && worst <= 1e6)) return;
+    if (install->n_requantised++ >= REQUANTISED_MAX) return;
+    g_autofree char *line =
+        g_strdup_printf("{\"type\":\"requantised\",\"stage\":\"%s\",\"from\":\"%s\",\"to\":\"%s\","
+                        "\"matrices\":%" PRId64 ",\"bytes_before\":%" PRId64
+                        ",\"bytes_after\":%" PRId64 ",\"worst_error\":%s}",
+                        packer_stage(event), from, to, int_member(event, "matrices"),
+                        int_member(event, "bytes_before"), int_member(event, "bytes_after"),
+                        g_ascii_formatd(number, sizeof number, "%.6f", worst));
+    if (request_stream(install->request)) stream_send(request_stream(install->request), line);
 }
 
 /* The packer has parsed an untrusted file: nothing it says is passed on as it is. */
@@ -141,7 +224,12 @@ static void packer_line(Install *install, const char *line) {
     JsonObject *event = json_node_get_object(root);
     const char *type = string_member(event, "type");
     if (!strcmp(type, "progress")) {
-        progress_send(install, "pack", int_member(event, "done"), int_member(event, "total"));
+        progress_send(install, packer_stage(event), int_member(event, "done"),
+                      int_member(event, "total"));
+        return;
+    }
+    if (!strcmp(type, "requantised")) {
+        packer_requantised(install, event);
         return;
     }
     JsonObject *error = object_member(event, "error");
@@ -168,42 +256,78 @@ static void on_packing(const char *line, const struct WorkerEnd *end, void *user
         finish(install, &install->packer_problem);
 }
 
-static void on_copied(const Problem *problem, void *userdata) {
-    Install *install = userdata;
-    Problem failure = *problem;
-    g_clear_handle_id(&install->progress_source, g_source_remove);
-    install->copy = copy_free(install->copy);
-    if (failure.kind) {
-        finish(install, &failure);
-        return;
-    }
+static void pack(Install *install) {
+    Problem problem = {0};
     progress_send(install, "copy", (int64_t)install->size, (int64_t)install->size);
     install->packing = true;
     if (supervisor_pack(install->place.supervisor, install->name, install->staged, on_packing,
-                        install, &failure) < 0) {
-        install->packing = false;
-        finish(install, &failure);
-    }
+                        install, &problem) == 0)
+        return;
+    install->packing = false;
+    finish(install, &problem);
 }
 
 /* ---- Copying ---- */
 
 static gboolean on_progress(void *userdata) {
     Install *install = userdata;
-    progress_send(install, "copy", (int64_t)copy_n_bytes(install->copy), (int64_t)install->size);
+    uint64_t n = install->size_copied + (install->copy ? copy_n_bytes(install->copy) : 0);
+    progress_send(install, "copy", (int64_t)n, (int64_t)install->size);
     return G_SOURCE_CONTINUE;
 }
 
+static void on_copied(const Problem *problem, void *userdata);
+
+/* The next file. */
+static int copy_next(Install *install, Problem *why) {
+    struct InstallFile *file = &install->files[install->n_copied];
+    g_autofree char *path = g_build_filename(install->staged, file->path, NULL);
+    int fd = file->fd;
+    file->fd = -1;
+    return copy_new(fd, file->size, path, on_copied, install, &install->copy, why);
+}
+
+static void on_copied(const Problem *problem, void *userdata) {
+    Install *install = userdata;
+    Problem failure = *problem;
+    install->copy = copy_free(install->copy);
+    if (request_is_cancelled(install->request)) return; /* begin() is on its way, and ends it */
+    install->size_copied += install->files[install->n_copied].size;
+    bool last = ++install->n_copied == install->n_files;
+    if (!failure.kind && !last && copy_next(install, &failure) == 0) return;
+    g_clear_handle_id(&install->progress_source, g_source_remove);
+    if (failure.kind)
+        finish(install, &failure);
+    else
+        pack(install);
+}
+
+static int settings_write(const char *directory, const char *text, Problem *why) {
+    g_autofree char *path = g_build_filename(directory, "install.json", NULL);
+    g_autoptr(GError) error = NULL;
+    if (g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0640, &error))
+        return 0;
+    return problem_set(why, PROBLEM_FAILED, "%s", error->message);
+}
+
+/* A draft model is read more often than anything else, and need not be exact: 8 bits will do. */
+static int draft_prepare(const Install *install, Problem *why) {
+    g_autofree char *path = g_build_filename(install->staged, "draft", NULL);
+    if (mkdir(path, 0770) < 0)
+        return problem_set(why, PROBLEM_FAILED, "Can't make %s: %s.", path, g_strerror(errno));
+    return settings_write(path, "{\"weights\":\"q8\"}\n", why);
+}
+
 static int copy_begin(Install *install, Problem *why) {
-    if (install->size < MODEL_FILE_SIZE_MIN)
-        return problem_set(why, PROBLEM_BAD_MODEL, "The file is too short to be a model.");
+    for (size_t i = 0; i < install->n_files; i++)
+        if (install->files[i].size < MODEL_FILE_SIZE_MIN)
+            return problem_set(why, PROBLEM_BAD_MODEL, "The file is too short to be a model.");
     if (library_stage(install->place.library, install->name, install->size, &install->staged, why) <
         0)
         return -1;
-    g_autofree char *path = g_build_filename(install->staged, "model.gguf", NULL);
-    int fd = install->fd;
-    install->fd = -1;
-    return copy_new(fd, install->size, path, on_copied, install, &install->copy, why);
+    if (settings_write(install->staged, install->settings, why) < 0) return -1;
+    if (install->has_draft && draft_prepare(install, why) < 0) return -1;
+    return copy_next(install, why);
 }
 
 static gboolean begin(void *userdata) {
@@ -228,15 +352,30 @@ static void on_cancel(Request *request, void *userdata) {
         install->begin_source = g_idle_add(begin, install);
 }
 
-Install *install_new(const struct InstallPlace *place, Request *request, const char *name, int fd,
-                     uint64_t size, void (*ended)(Install *install, void *userdata),
-                     void *userdata) {
+static void files_take(Install *install, const struct InstallSpec *spec) {
+    install->n_files = spec->n_files + spec->n_draft_files;
+    for (size_t i = 0; i < install->n_files; i++) {
+        struct InstallFile *file = &install->files[i];
+        bool draft = i >= spec->n_files;
+        g_autofree char *name = draft ? library_file_name(i - spec->n_files, spec->n_draft_files)
+                                      : library_file_name(i, spec->n_files);
+        file->fd = spec->fds[i];
+        file->path = g_strconcat(draft ? "draft/" : "", name, NULL);
+        if (file_check(file->fd, &file->size, NULL) < 0) file->size = 0; /* then it is too short */
+        install->size += file->size;
+    }
+}
+
+Install *install_new(const struct InstallPlace *place, Request *request,
+                     const struct InstallSpec *spec,
+                     void (*ended)(Install *install, void *userdata), void *userdata) {
     Install *install = g_new0(Install, 1);
     install->place = *place;
     install->request = request_ref(request);
-    install->name = g_strdup(name);
-    install->fd = fd;
-    install->size = size;
+    install->name = g_strdup(spec->name);
+    install->settings = settings_text(spec);
+    install->has_draft = spec->n_draft_files > 0;
+    files_take(install, spec);
     install->ended = ended;
     install->userdata = userdata;
     install->begin_source = g_idle_add(begin, install);

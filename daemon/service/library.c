@@ -15,6 +15,9 @@
 #include "service/limits.h"
 #include "service/manifest.h"
 
+/* Beside the model's own files, laid out in the same way. */
+#define DRAFT_DIRECTORY "draft"
+
 struct Library {
     char **directories;
     GHashTable *models; /* name -> Model, owned */
@@ -59,10 +62,14 @@ static void model_drop(Library *library, Model *model) {
     g_hash_table_remove(library->models, model->manifest.name);
 }
 
+char *library_file_name(size_t i, size_t n) {
+    if (n <= 1) return g_strdup("model.gguf");
+    return g_strdup_printf("model-%05zu-of-%05zu.gguf", i + 1, n);
+}
+
 /* NULL when the directory holds no finished model. */
 static Model *model_read(const char *directory, const char *name) {
     g_autofree char *path = g_build_filename(directory, "manifest.json", NULL);
-    g_autofree char *file = g_build_filename(directory, "model.gguf", NULL);
     struct Manifest manifest;
     Problem problem = {0};
     int64_t installed_at;
@@ -72,8 +79,10 @@ static Model *model_read(const char *directory, const char *name) {
         if (problem.kind) journal_model(LOG_WARNING, name, "%s", problem.text);
         return NULL;
     }
-    if (access(file, F_OK) < 0) {
-        journal_model(LOG_WARNING, name, "The model %s has no model.gguf.", name);
+    g_autofree char *file = library_file_name(0, manifest.files);
+    g_autofree char *file_path = g_build_filename(directory, file, NULL);
+    if (access(file_path, F_OK) < 0) {
+        journal_model(LOG_WARNING, name, "The model %s has no %s.", name, file);
         manifest_done(&manifest);
         return NULL;
     }
@@ -208,18 +217,68 @@ static int room_check(const char *parent, uint64_t size, Problem *why) {
                        needed, parent, free_size);
 }
 
-int library_stage(Library *library, const char *name, uint64_t size, char **ret, Problem *why) {
-    const char *parent = writable_directory(library);
-    if (!parent)
-        return problem_set(why, PROBLEM_READ_ONLY,
-                           "No model directory can be written: see "
-                           "ModelDirectories= in ryzen-llmd.conf.");
+static int stage(const char *parent, const char *name, uint64_t size, char **ret, Problem *why) {
     if (room_check(parent, size, why) < 0) return -1;
     g_autofree char *path = g_strdup_printf("%s/.%s.new", parent, name);
     if (tree_delete(path) < 0 || mkdir(path, 0770) < 0)
         return problem_set(why, PROBLEM_FAILED, "Can't make %s: %s.", path, g_strerror(errno));
     *ret = g_steal_pointer(&path);
     return 0;
+}
+
+int library_stage(Library *library, const char *name, uint64_t size, char **ret, Problem *why) {
+    const char *parent = writable_directory(library);
+    if (!parent)
+        return problem_set(why, PROBLEM_READ_ONLY,
+                           "No model directory can be written: see "
+                           "ModelDirectories= in ryzen-llmd.conf.");
+    return stage(parent, name, size, ret, why);
+}
+
+/* What packing makes, and what an interrupted one left. */
+static bool is_made(const char *name) {
+    return *name == '.' || !strcmp(name, "packed.bin") || !strcmp(name, "manifest.json");
+}
+
+/* Links to the files of one directory, and of its draft model's. -errno. */
+static int tree_link(const char *from, const char *to) {
+    g_autoptr(GDir) dir = g_dir_open(from, 0, NULL);
+    const char *name;
+    int r = dir ? 0 : -ENOENT;
+    while (r == 0 && (name = g_dir_read_name(dir))) {
+        g_autofree char *old = g_build_filename(from, name, NULL);
+        g_autofree char *new = g_build_filename(to, name, NULL);
+        if (is_made(name)) continue;
+        if (!strcmp(name, DRAFT_DIRECTORY))
+            r = mkdir(new, 0770) < 0 ? -errno : tree_link(old, new);
+        else if (link(old, new) < 0)
+            r = -errno;
+    }
+    return r;
+}
+
+int library_stage_again(Library *library, const Model *model, char **ret, Problem *why) {
+    g_autofree char *parent = g_path_get_dirname(model->directory);
+    g_autofree char *staged = NULL;
+    if (model->read_only)
+        return problem_set(why, PROBLEM_READ_ONLY, "%s can't be written.", model->directory);
+    if (stage(parent, model_name(model), model_weight_bytes(model) / 2, &staged, why) < 0)
+        return -1;
+    int r = tree_link(model->directory, staged);
+    if (r < 0) {
+        library_abandon(staged);
+        return problem_set(why, PROBLEM_FAILED, "Can't link the files of %s: %s.", model->directory,
+                           g_strerror(-r));
+    }
+    *ret = g_steal_pointer(&staged);
+    return 0;
+}
+
+/* The packer's group may write there until now. -errno. */
+static int tree_close(const char *staged) {
+    g_autofree char *draft = g_build_filename(staged, DRAFT_DIRECTORY, NULL);
+    if (chmod(draft, 0750) < 0 && errno != ENOENT) return -errno;
+    return chmod(staged, 0750) < 0 ? -errno : 0;
 }
 
 /* `staged` takes the place of `final`; what was there lies at `staged` afterwards. */
@@ -237,8 +296,8 @@ int library_commit(Library *library, const char *name, const char *staged, Probl
     Model *model = model_read(staged, name);
     if (!model)
         return problem_set(why, PROBLEM_BAD_MODEL, "Packing %s left no sound manifest.", name);
-    /* The packer's group may write there until now. */
-    int r = chmod(staged, 0750) < 0 ? -errno : swap(staged, final);
+    int r = tree_close(staged);
+    if (r == 0) r = swap(staged, final);
     if (r < 0) {
         model_free(model);
         return problem_set(why, PROBLEM_FAILED, "Can't move %s into place: %s.", final,
@@ -250,6 +309,36 @@ int library_commit(Library *library, const char *name, const char *staged, Probl
     g_free(model->directory);
     model->directory = g_steal_pointer(&final);
     model_add(library, model);
+    return 0;
+}
+
+/* The name is the library's key, and is the same. */
+static void manifest_replace(Model *model, struct Manifest *manifest) {
+    struct Manifest old = model->manifest;
+    model->manifest = *manifest;
+    model->manifest.name = old.name;
+    old.name = g_steal_pointer(&manifest->name);
+    manifest_done(&old);
+}
+
+int library_renew(Library *library, Model *model, const char *staged, Problem *why) {
+    Model *made = model_read(staged, model_name(model));
+    if (!made || strcmp(made->manifest.digest, model->manifest.digest)) {
+        if (made) model_free(made);
+        return problem_set(why, PROBLEM_BAD_MODEL, "The files of %s are not those of the model.",
+                           model->directory);
+    }
+    int r = tree_close(staged);
+    if (r == 0) r = swap(staged, model->directory);
+    if (r < 0) {
+        model_free(made);
+        return problem_set(why, PROBLEM_FAILED, "Can't move %s into place: %s.", model->directory,
+                           g_strerror(-r));
+    }
+    if (r > 0) library_abandon(staged);
+    manifest_replace(model, &made->manifest);
+    g_free(made->directory);
+    g_free(made);
     return 0;
 }
 

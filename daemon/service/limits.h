@@ -33,6 +33,14 @@
 
 /* Copying and packing are bound by the disk; more at once only make all of them slower. */
 #define INSTALLS_MAX 2
+/* Files of one model and its draft model together: they come as descriptors of one message, of
+ * which the system bus lets 16 pass (max_message_unix_fds of dbus-daemon). Whoever has more parts
+ * can merge them. */
+#define INSTALL_FILES_MAX 16
+/* Kinds of tensors that the packer may have requantised; the engine's PACK_MAX_CHANGES. */
+#define REQUANTISED_MAX 32
+/* A tensor type's name has up to 8. */
+#define TYPE_NAME_MAX 16
 /* The magic and the counts of a GGUF file; a shorter one can't be a model. */
 #define MODEL_FILE_SIZE_MIN 24
 /* Progress of an installation is for a person's eyes. */

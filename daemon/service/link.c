@@ -29,18 +29,27 @@ static int on_closing(sd_bus_message *message, void *userdata, sd_bus_error *err
 }
 
 /* The numbers of a worker are believed up to a bound: they are summed. */
-static int description_read(sd_bus_message *message, uint64_t *ret_memory_bytes) {
+static int member_read(sd_bus_message *message, const char *name, struct LinkDescription *ret) {
+    const char *text;
+    if (!strcmp(name, "memory_bytes"))
+        return sd_bus_message_read(message, "v", "t", &ret->memory_bytes);
+    if (strcmp(name, "packed")) return sd_bus_message_skip(message, "v");
+    int r = sd_bus_message_read(message, "v", "s", &text);
+    if (r >= 0) ret->packed = model_packed_from_name(text);
+    return r;
+}
+
+static int description_read(sd_bus_message *message, struct LinkDescription *ret) {
     const char *name;
     int r = sd_bus_message_enter_container(message, 'a', "{sv}");
     while (r >= 0 && (r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
         r = sd_bus_message_read_basic(message, 's', &name);
         if (r < 0) break;
-        r = strcmp(name, "memory_bytes") ? sd_bus_message_skip(message, "v")
-                                         : sd_bus_message_read(message, "v", "t", ret_memory_bytes);
+        r = member_read(message, name, ret);
         if (r >= 0) r = sd_bus_message_exit_container(message);
     }
     if (r < 0) return r;
-    return *ret_memory_bytes <= (uint64_t)MANIFEST_NUMBER_MAX ? 0 : -ERANGE;
+    return ret->memory_bytes <= (uint64_t)MANIFEST_NUMBER_MAX ? 0 : -ERANGE;
 }
 
 static Problem problem_from_error(const sd_bus_error *error) {
@@ -52,15 +61,15 @@ static Problem problem_from_error(const sd_bus_error *error) {
 
 static int on_described(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
     Link *link = userdata;
-    uint64_t memory_bytes = 0;
+    struct LinkDescription description = {0};
     const sd_bus_error *refusal = sd_bus_message_get_error(reply);
     if (refusal) {
         Problem problem = problem_from_error(refusal);
         link->events.refused(&problem, link->userdata);
-    } else if (description_read(reply, &memory_bytes) < 0) {
+    } else if (description_read(reply, &description) < 0) {
         link->events.refused(&call_answer_malformed, link->userdata);
     } else {
-        link->events.ready(memory_bytes, link->userdata);
+        link->events.ready(&description, link->userdata);
     }
     return 0;
 }

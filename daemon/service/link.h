@@ -8,13 +8,20 @@
 #include <stdint.h>
 
 #include "service/call.h"
+#include "service/model.h"
 #include "service/problem.h"
 
 typedef struct Link Link;
 
+/* What the worker says of itself. */
+struct LinkDescription {
+    uint64_t memory_bytes;
+    enum ModelPacked packed;
+};
+
 struct LinkEvents {
     /* The worker serves, or says why it can't. */
-    void (*ready)(uint64_t memory_bytes, void *userdata);
+    void (*ready)(const struct LinkDescription *description, void *userdata);
     void (*refused)(const Problem *why, void *userdata);
     void (*answered)(Call *call, sd_bus_message *answer, const Problem *problem, void *userdata);
     /* It will begin no call that is unanswered; the connection is lost soon. */

@@ -25,13 +25,18 @@ static const struct ManifestRow rows[] = {
     {"architecture", 's', true, FIELD(architecture)},
     {"family", 's', true, FIELD(family)},
     {"weights", 's', false, FIELD(weights)},
+    {"kv_type", 's', false, FIELD(kv_type)},
+    {"draft", 's', false, FIELD(draft)},
+    {"draft_weights", 's', false, FIELD(draft_weights)},
     {"digest", 's', false, FIELD(digest)},
     {"chat_template", 's', false, FIELD(chat_template)},
     {"parameters", 't', false, FIELD(parameters)},
     {"size", 't', true, FIELD(size)},
     {"weight_bytes", 't', true, FIELD(weight_bytes)},
+    {"draft_weight_bytes", 't', false, FIELD(draft_weight_bytes)},
     {"context_length", 'u', true, FIELD(context_length)},
     {"vocabulary_size", 'u', true, FIELD(vocabulary_size)},
+    {"files", 'u', false, FIELD(files)},
     {"can_chat", 'b', false, FIELD(can_chat)},
 };
 

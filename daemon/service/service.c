@@ -7,6 +7,7 @@
 #include "service/install.h"
 #include "service/journal.h"
 #include "service/limits.h"
+#include "service/repack.h"
 #include "service/routing.h"
 #include "service/service-internal.h"
 
@@ -28,6 +29,7 @@ struct Service {
     GQueue finished; /* of requests that linger */
     guint linger_source;
     GPtrArray *installs;
+    Repack *repack; /* NULL: none */
 
     void (*stopped)(void *userdata);
     void *stopped_userdata;
@@ -73,9 +75,12 @@ static void on_model_removed(Model *model, void *userdata) {
     workers_remove(service->workers, model);
 }
 
+static void repack_if_stale(Service *service, Model *model);
+
 static void on_model_changed(Model *model, void *userdata) {
     Service *service = userdata;
     EMIT(service, model_changed, model);
+    if (model_state(model) == MODEL_LOADED) repack_if_stale(service, model);
 }
 
 Model *service_find_model(Service *service, const char *name) {
@@ -209,42 +214,74 @@ static void on_install_ended(Install *install, void *userdata) {
     g_ptr_array_remove_fast(service->installs, install);
 }
 
-static int install_check(Service *service, const char *name, int fd, bool replace,
-                         uint64_t *ret_size, Problem *why) {
-    if (!library_name_is_valid(name))
+static bool is_repacking(const Service *service, const char *name) {
+    return service->repack && !strcmp(repack_name(service->repack), name);
+}
+
+static bool is_installing(const Service *service, const char *name) {
+    for (guint i = 0; i < service->installs->len; i++)
+        if (!strcmp(install_name(service->installs->pdata[i]), name)) return true;
+    return false;
+}
+
+static int name_check(Service *service, const struct InstallSpec *spec, Problem *why) {
+    if (!library_name_is_valid(spec->name))
         return problem_set(why, PROBLEM_INVALID_ARGUMENT,
                            "A model's name has 1 to %d of a-z A-Z 0-9 . _ - and starts with a "
                            "letter or a digit.",
                            MODEL_NAME_MAX);
-    if (install_check_fd(fd, ret_size, why) < 0) return -1;
-    if (!replace && library_find(service->library, name))
+    if (!spec->replace && library_find(service->library, spec->name))
         return problem_set(why, PROBLEM_MODEL_EXISTS,
                            "A model %s is installed already. Remove it first, or replace it.",
-                           name);
-    for (guint i = 0; i < service->installs->len; i++)
-        if (!strcmp(install_name(service->installs->pdata[i]), name))
-            return problem_set(why, PROBLEM_BUSY, "The model %s is being installed already.", name);
+                           spec->name);
+    if (is_installing(service, spec->name))
+        return problem_set(why, PROBLEM_BUSY, "The model %s is being installed already.",
+                           spec->name);
+    if (is_repacking(service, spec->name))
+        return problem_set(why, PROBLEM_BUSY, "The model %s is being packed again: try later.",
+                           spec->name);
     if (service->installs->len >= INSTALLS_MAX)
         return problem_set(why, PROBLEM_BUSY, "%d models are being installed already.",
                            INSTALLS_MAX);
     return 0;
 }
 
-int service_install(Service *service, uid_t uid, const char *name, int fd, bool replace,
-                    Request **ret, Problem *why) {
+int service_install(Service *service, const struct InstallSpec *spec, Request **ret, Problem *why) {
     const struct InstallPlace place = {service->library, service->supervisor, service->workers};
     Request *request;
-    uint64_t size;
-    if (install_check(service, name, fd, replace, &size, why) < 0 ||
-        service_begin_request(service, uid, name, &request, why) < 0) {
-        close(fd);
+    if (install_check(spec, why) < 0 || name_check(service, spec, why) < 0 ||
+        service_begin_request(service, spec->uid, spec->name, &request, why) < 0) {
+        for (size_t i = 0; i < spec->n_files + spec->n_draft_files; i++) close(spec->fds[i]);
         return -1;
     }
     g_ptr_array_add(service->installs,
-                    install_new(&place, request, name, fd, size, on_install_ended, service));
+                    install_new(&place, request, spec, on_install_ended, service));
     service_announce_request(service, request);
     *ret = request;
     return 0;
+}
+
+/* ---- Packing again ---- */
+
+static void on_repack_ended(Repack *repack, void *userdata) {
+    Service *service = userdata;
+    service->repack = repack_free(repack);
+}
+
+static void on_repack_changed(Model *model, void *userdata) {
+    Service *service = userdata;
+    EMIT(service, model_changed, model);
+}
+
+/* A worker has loaded the model and found its packed file stale. One is packed at a time, and each
+ * once: another one's turn comes when it is loaded the next time. */
+static void repack_if_stale(Service *service, Model *model) {
+    const struct InstallPlace place = {service->library, service->supervisor, service->workers};
+    if (model_packed(model) != MODEL_PACKED_STALE || model->repacked || model_read_only(model) ||
+        service->repack || service->stopped || is_installing(service, model_name(model)))
+        return;
+    model->repacked = true;
+    service->repack = repack_new(&place, model, on_repack_changed, on_repack_ended, service);
 }
 
 struct Removal {
@@ -264,12 +301,12 @@ static void on_removed(void *userdata) {
     removal_end(userdata, &(Problem){0});
 }
 
-static void on_unloaded_for_removal(const Problem *problem, void *userdata) {
+static void remove_now(void *userdata) {
     struct Removal *removal = userdata;
     Service *service = removal->service;
-    Problem failure = *problem;
+    Problem failure = {0};
     Model *model = library_find(service->library, removal->name);
-    if (!failure.kind && model) library_remove(service->library, model, &failure);
+    if (model) library_remove(service->library, model, &failure);
     if (failure.kind) {
         removal_end(removal, &failure);
         return;
@@ -280,6 +317,16 @@ static void on_unloaded_for_removal(const Problem *problem, void *userdata) {
         on_removed(removal);
     else
         supervisor_remove(service->supervisor, removal->name, on_removed, removal);
+}
+
+static void on_unloaded_for_removal(const Problem *problem, void *userdata) {
+    struct Removal *removal = userdata;
+    if (problem->kind)
+        removal_end(removal, problem);
+    else if (is_repacking(removal->service, removal->name))
+        repack_cancel(removal->service->repack, remove_now, removal);
+    else
+        remove_now(removal);
 }
 
 /* ---- Short calls ---- */
@@ -389,6 +436,7 @@ Service *service_free(Service *service) {
     g_queue_clear(&service->finished);
     g_hash_table_unref(service->requests);
     g_ptr_array_unref(service->installs);
+    repack_free(service->repack);
     workers_free(service->workers);
     supervisor_free(service->supervisor);
     library_free(service->library);

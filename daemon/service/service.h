@@ -73,10 +73,20 @@ struct GenerationSpec {
 int service_generate(Service *service, const struct GenerationSpec *spec, Request **ret,
                      Problem *why);
 
-/* Copies, checks and packs a model file; a request like a generation, with progress in its stream.
- * Takes `fd`, also on failure. */
-int service_install(Service *service, uid_t uid, const char *name, int fd, bool replace,
-                    Request **ret, Problem *why);
+/* What to install. */
+struct InstallSpec {
+    uid_t uid;
+    const char *name;
+    const int *fds; /* the model's file or all its parts in order, then the draft model's */
+    size_t n_files, n_draft_files;
+    const char *weights; /* "file", "q8", "q4"; NULL: as the file has them */
+    const char *kv_type; /* "f32", "f16", "i8"; NULL: the model's own */
+    bool replace;
+};
+
+/* Copies, checks and packs a model; a request like a generation, with progress in its stream.
+ * Takes the descriptors, also on failure. */
+int service_install(Service *service, const struct InstallSpec *spec, Request **ret, Problem *why);
 
 /* By number; NULL when it is gone. */
 Request *service_find_request(Service *service, uint64_t id);

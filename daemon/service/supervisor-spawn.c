@@ -292,9 +292,9 @@ static int spawn_pack(Supervisor *supervisor, const char *name, const char *dire
                       SupervisorPacking packing, void *userdata, Problem *why) {
     static const struct ChildEvents events = {on_packer_line, on_packer_ended};
     Spawn *spawn = spawn_of(supervisor);
-    g_autofree char *file = g_build_filename(directory, "model.gguf", NULL);
-    const char *const argv[] = {spawn->config.worker, "--pack",  "--model", file,
-                                "--output",           directory, NULL};
+    const char *const argv[] = {
+        spawn->config.worker, "--pack",  "--name", name, "--model", directory,
+        "--output",           directory, NULL};
     Packer *packer = g_new0(Packer, 1);
     packer->spawn = spawn;
     packer->name = g_strdup(name);

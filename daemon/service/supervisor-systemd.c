@@ -184,6 +184,7 @@ static void units_connect(Supervisor *supervisor, const char *name, SupervisorCo
     model->connected = done;
     model->connected_userdata = userdata;
     model->socket_started = false;
+    model->failed = false;
     model->connect_source = g_idle_add(try_connect, model);
 }
 

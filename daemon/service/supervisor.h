@@ -82,7 +82,8 @@ void supervisor_explain(Supervisor *supervisor, const char *model, SupervisorExp
                         void *userdata);
 /* The last resort for a worker that hangs. */
 void supervisor_kill(Supervisor *supervisor, const char *model);
-/* Packs directory/model.gguf into `directory`, one at a time for a model. */
+/* Packs the model whose files lie in `directory`, which library_stage() made, as its install.json
+ * wants, one at a time for a model. */
 int supervisor_pack(Supervisor *supervisor, const char *model, const char *directory,
                     SupervisorPacking packing, void *userdata, Problem *why);
 /* Ends it; `packing` still comes with the end. */

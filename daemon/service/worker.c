@@ -217,7 +217,13 @@ void worker_retire(Worker *worker, bool hurry) {
 
 /* ---- Loading ---- */
 
-static void on_ready(uint64_t memory_bytes, void *userdata) {
+/* One that began to load before the packed file was there says what it found. */
+static void packed_note(Model *model, enum ModelPacked packed) {
+    if (model->packed == MODEL_PACKED_PACKING && packed == MODEL_PACKED_STALE) return;
+    model->packed = packed;
+}
+
+static void on_ready(const struct LinkDescription *description, void *userdata) {
     Worker *worker = userdata;
     timer_set(worker, 0, NULL);
     worker->phase = WORKER_READY;
@@ -225,15 +231,19 @@ static void on_ready(uint64_t memory_bytes, void *userdata) {
     worker->n_failures = 0;
     worker->n_restless = 0;
     worker->last_used = g_get_monotonic_time();
+    if (worker->model) packed_note(worker->model, description->packed);
     set_state(worker, MODEL_LOADED,
-              memory_bytes    ? memory_bytes
-              : worker->model ? worker->model->memory_used
-                              : 0);
+              description->memory_bytes ? description->memory_bytes
+              : worker->model           ? worker->model->memory_used
+                                        : 0);
     workers_kick(worker->workers);
 }
 
 static void on_refused(const Problem *why, void *userdata) {
-    worker_failed(userdata, why);
+    Worker *worker = userdata;
+    Problem problem;
+    problem_set(&problem, why->kind, "The model %s can't be loaded: %s", worker->name, why->text);
+    worker_failed(worker, &problem);
 }
 
 static void on_answered(Call *call, sd_bus_message *answer, const Problem *problem,
@@ -286,6 +296,6 @@ static void on_connected(int fd, const Problem *problem, void *userdata) {
 void worker_start(Worker *worker) {
     worker->phase = WORKER_CONNECTING;
     worker->n_places = worker->workers->config.max_sequences;
-    set_state(worker, MODEL_LOADING, budget_estimate(worker->model->manifest.weight_bytes));
+    set_state(worker, MODEL_LOADING, budget_estimate(model_weight_bytes(worker->model)));
     supervisor_connect(worker->workers->supervisor, worker->name, on_connected, worker);
 }

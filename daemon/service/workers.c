@@ -209,7 +209,7 @@ static int too_large(const Worker *worker, uint64_t need, uint64_t budget, Probl
 /* 0: it starts. 1: it has to wait until others have gone. -1: never. */
 static int start_within_budget(Worker *worker, Problem *why) {
     Workers *workers = worker->workers;
-    uint64_t need = budget_estimate(worker->model->manifest.weight_bytes);
+    uint64_t need = budget_estimate(model_weight_bytes(worker->model));
     struct Tenants tenants;
     tenants_init(workers, &tenants);
     enum BudgetVerdict verdict =

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """ryzen-llmd --user with real workers on a bus of its own: the whole D-Bus API, and what happens when something dies.
 
-Usage: bus-test.py RYZEN_LLMD RYZEN_LLM_WORKER MAKE_FAKE_MODEL FOLDER_OF_INTERFACES"""
+Usage: bus-test.py RYZEN_LLMD RYZEN_LLM_WORKER MAKE_FAKE_MODEL FOLDER_OF_INTERFACES MAKE_TINY_MODEL [TEST...]"""
 import array
 import fcntl
 import json
@@ -26,11 +26,11 @@ NAME, ROOT, ERROR = "org.ryzenllm1", "/org/ryzenllm1", "org.ryzenllm1.Error."
 INVALID = "org.freedesktop.DBus.Error.InvalidArgs"
 MANAGER, MODEL, REQUEST = NAME + ".Manager", NAME + ".Model", NAME + ".Request"
 TIMEOUT = 30  # seconds; a wait that is longer is a failure
-PROGRAM, WORKER, MAKE_MODEL, INTERFACES = sys.argv[1:5]
+PROGRAM, WORKER, MAKE_MODEL, INTERFACES, MAKE_TINY_MODEL = sys.argv[1:6]
 
 BUS_CONFIG = """<busconfig><type>session</type><listen>unix:path=%s</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow user="*"/><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
-<allow own="*"/></policy></busconfig>"""
+<allow own="*"/></policy><limit name="max_message_unix_fds">64</limit></busconfig>"""
 
 
 class Stream:
@@ -105,10 +105,15 @@ class Client:
     def ask(self, model, prompt, **options):
         return self.call("Ask", "(ssa{sv})", model, prompt, variants(options))[0][0]
 
-    def install(self, name, path, replace=False):
-        # GUnixFDList takes the descriptor
-        fd = path if isinstance(path, int) else os.open(path, os.O_RDONLY)
-        return self.started(self.call("InstallModel", "(sha{sv})", name, 0, variants({"replace": replace}), fds=[fd]))
+    def install(self, name, path, parts=(), draft=(), **options):
+        # GUnixFDList takes the descriptors
+        fds = [file if isinstance(file, int) else os.open(file, os.O_RDONLY) for file in [path, *parts, *draft]]
+        options = variants(options)
+        if parts:
+            options["parts"] = GLib.Variant("ah", range(1, 1 + len(parts)))
+        if draft:
+            options["draft"] = GLib.Variant("ah", range(1 + len(parts), len(fds)))
+        return self.started(self.call("InstallModel", "(sha{sv})", name, 0, options, fds=fds))
 
     def cancel(self, path):
         self.call("Cancel", "(a{sv})", {}, path=path, interface=REQUEST)
@@ -219,6 +224,15 @@ def fake_model(daemon, name, end_after=0, delay_usec=0, template=1):
     return path
 
 
+def tiny_model(daemon, name, n_parts=1, n_vocab=64):
+    """A real model with F16 matrices; its files."""
+    path = os.path.join(daemon.directory, name + ".gguf")
+    subprocess.run([MAKE_TINY_MODEL, path, str(n_parts), str(n_vocab)], check=True)
+    if n_parts == 1:
+        return [path]
+    return [f"{path[:-5]}-{i:05}-of-{n_parts:05}.gguf" for i in range(1, n_parts + 1)]
+
+
 def done_of(events):
     assert [e["type"] for e in events].count("done") == 1 and events[-1]["type"] == "done", events
     return events[-1]
@@ -306,6 +320,107 @@ def install_cancelled(daemon, client):
     until(lambda: os.listdir(daemon.models).count(".big.new") == 0)
     assert "big" not in os.listdir(daemon.models)
     os.unlink(big)
+
+
+def path_of(model):
+    return ROOT + "/model/" + encode(model)
+
+
+def install_options(daemon, client):
+    """Parts, a draft model, other weights and other keys and values; all of it goes with the model."""
+    parts, draft = tiny_model(daemon, "parts", n_parts=3), tiny_model(daemon, "draft", n_parts=2)
+    events = install(client, "whole", parts[0], parts=parts[1:], draft=draft, weights="q4", kv_type="i8")
+    assert {e.get("stage") for e in events[:-1]} == {"copy", "draft", "pack"}, events
+    assert {(e["stage"], e["from"], e["to"]) for e in events if e["type"] == "requantised"} >= \
+        {("draft", "F16", "Q8_0"), ("pack", "F16", "Q4_0")}, events
+    for event in (e for e in events if e["type"] == "requantised"):
+        assert event["bytes_before"] > event["bytes_after"] > 0 and event["matrices"] > 0 and event["worst_error"] > 0
+    copied = [e for e in events if e.get("stage") == "copy"][-1]
+    assert copied["done"] == copied["total"] == sum(map(os.path.getsize, parts + draft)), copied
+
+    everything = client.call("GetAll", "(s)", MODEL, path=path_of("whole"), interface="org.freedesktop.DBus.Properties")[0][0]
+    found = {name: everything[name] for name in ("Weights", "KvType", "DraftModel", "DraftWeights", "Packed", "Size")}
+    assert found == {"Weights": "F16\u2192Q4_0", "KvType": "I8", "DraftModel": "tiny", "DraftWeights": "F16\u2192Q8_0",
+                     "Packed": "", "Size": sum(map(os.path.getsize, parts))}, found
+    directory = os.path.join(daemon.models, "whole")
+    made = ["install.json", "manifest.json", "packed.bin"]
+    assert sorted(os.listdir(directory)) == ["draft"] + made[:2] + [f"model-{i:05}-of-00003.gguf" for i in (1, 2, 3)] + made[2:]
+    assert sorted(os.listdir(directory + "/draft")) == made[:2] + [f"model-{i:05}-of-00002.gguf" for i in (1, 2)] + made[2:]
+
+    answers = {mode: client.ask("whole", "hello", max_tokens=64, ignore_eos=True, draft=mode) for mode in ("off", "model")}
+    assert answers["off"] == answers["model"] and answers["off"], answers
+    assert client.get("Packed", path_of("whole"), MODEL) == "used"
+    client.call("Unload", "(sa{sv})", "whole", variants({"force": True}))
+    client.call("RemoveModel", "(sa{sv})", "whole", {})
+    assert "whole" not in os.listdir(daemon.models)
+
+
+def install_option_errors(daemon, client):
+    before = sorted(os.listdir(daemon.models))
+    (model,), (other,) = tiny_model(daemon, "one"), tiny_model(daemon, "other", n_vocab=60)
+    parts = tiny_model(daemon, "split", n_parts=3)
+    assert "q8" in fails(INVALID, client.install, "bad", model, weights="q5")
+    assert "f16" in fails(INVALID, client.install, "bad", model, kv_type="F8")
+    fails(INVALID, client.install, "bad", model, weights=8)
+    fails(INVALID, client.install, "bad", model, kv="i8")
+    assert "16 files" in fails(INVALID, client.install, "bad", model, parts=[model] * 15, draft=[model])
+    reader, writer = os.pipe()
+    os.close(writer)
+    fails(INVALID, client.install, "bad", model, draft=[reader])
+
+    def refused(*arguments, **options):
+        done = done_of(client.install("bad", *arguments, **options)[1].rest())
+        assert done["finish_reason"] == "error" and done["error"]["name"] == ERROR + "BadModel", done
+        assert "bad" not in os.listdir(daemon.models) and ".bad.new" not in os.listdir(daemon.models)
+        return done["error"]["message"]
+    assert "tokens" in refused(model, draft=[other])
+    assert "draft" in refused(model, draft=[parts[0]])
+    assert "3" in refused(parts[0], parts=parts[1:2])
+    refused(parts[0])
+    assert sorted(os.listdir(daemon.models)) == before
+
+
+def alter(path, offset, data):
+    """Other bytes in a file; not in place, a worker may have it mapped."""
+    with open(path, "rb") as file:
+        bytes_ = bytearray(file.read())
+    bytes_[offset:offset + len(data)] = data
+    with open(path + ".altered", "wb") as file:
+        file.write(bytes_)
+    os.rename(path + ".altered", path)
+
+
+def stale_packed_files(daemon, client):
+    """Found by a worker, which serves all the same; made again once, in the background; used by the next worker."""
+    (model,) = tiny_model(daemon, "one")
+    install(client, "stale", model, draft=[model], weights="q8")
+    directory = os.path.join(daemon.models, "stale")
+    answer = client.ask("stale", "hello", max_tokens=20, ignore_eos=True)
+    seen = []
+    client.bus.signal_subscribe(NAME, "org.freedesktop.DBus.Properties", "PropertiesChanged", path_of("stale"), MODEL, 0,
+                                lambda *a: seen.append(a[5].unpack()[1].get("Packed")))
+    # the tier of its header, a byte of its weights, the draft model's
+    for file, offset, data in (("packed.bin", 16, b"z80\0"), ("packed.bin", -1, b"?"), ("draft/packed.bin", 16, b"z80\0")):
+        client.call("Unload", "(sa{sv})", "stale", variants({"force": True}))
+        path = os.path.join(directory, file)
+        alter(path, offset % os.path.getsize(path), data)
+        assert client.ask("stale", "hello", max_tokens=20, ignore_eos=True) == answer
+        assert client.get("Packed", path_of("stale"), MODEL) in ("packing", "renewed")
+        until(lambda: client.get("Packed", path_of("stale"), MODEL) == "renewed")
+        assert ".stale.new" not in os.listdir(daemon.models)
+        assert client.ask("stale", "hello", max_tokens=20, ignore_eos=True) == answer  # the worker that is there
+        client.call("Unload", "(sa{sv})", "stale", variants({"force": True}))
+        assert client.ask("stale", "hello", max_tokens=20, ignore_eos=True) == answer
+        assert client.get("Packed", path_of("stale"), MODEL) == "used"
+        # again and again would be a loop: the second time is for a new installation, or a new daemon
+        client.call("Unload", "(sa{sv})", "stale", variants({"force": True}))
+        alter(path, offset % os.path.getsize(path), data)
+        assert client.ask("stale", "hello", max_tokens=20, ignore_eos=True) == answer
+        assert client.get("Packed", path_of("stale"), MODEL) == "stale"
+        install(client, "stale", model, draft=[model], weights="q8", replace=True)
+    assert {"packing", "renewed", "used", "stale"} <= set(seen), seen
+    assert client.get("Weights", path_of("stale"), MODEL) == "F16\u2192Q8_0"
+    client.call("RemoveModel", "(sa{sv})", "stale", variants({}))
 
 
 def replacing(daemon, client):
@@ -524,11 +639,11 @@ print(call({ROOT!r}, {MANAGER!r}, "ListModels", GLib.Variant("(a{{sv}})", ({{}},
 def broken_model(daemon, client):
     install(client, "broken", fake_model(daemon, "broken"))
     for name in os.listdir(os.path.join(daemon.models, "broken")):
-        if name != "manifest.json":
+        if not name.endswith(".json"):
             with open(os.path.join(daemon.models, "broken", name), "wb") as file:
                 file.write(b"rubbish" * 100)
     message = fails(ERROR + "BadModel", client.call, "Load", "(sa{sv})", "broken", {})
-    assert "broken" in message, message
+    assert "broken" in message and "GGUF" in message, message  # the worker's own words
     again = fails(ERROR + "BadModel", client.ask, "broken", "hello")
     assert "Next try" in again, again
     assert client.state("broken") == "unloaded"
@@ -633,7 +748,8 @@ def restarting(daemon, client):
     assert client.ask("slow-1.0", "hello", max_tokens=3)
 
 
-TESTS = [empty_library, installing, install_errors, install_cancelled, replacing, introspection, properties, asking,
+TESTS = [empty_library, installing, install_errors, install_cancelled, install_options,
+         install_option_errors, stale_packed_files, replacing, introspection, properties, asking,
          streaming, chatting, wrong_options, tokens, templates, cancelling, reader_leaves, caller_leaves, worker_killed,
          worker_killed_while_nobody_reads, unloading, signals, other_users, broken_model, eight_clients, limits,
          memory_budget, idle_exit, bad_reload, removing, restarting]
@@ -667,7 +783,7 @@ def report(number, name, function, *arguments):
 
 
 def main():
-    wanted = sys.argv[5:]
+    wanted = sys.argv[6:]
     tests = [t for t in TESTS if not wanted or t.__name__ in wanted or t in (installing,)]
     print(f"1..{len(tests) + 1}")
     with tempfile.TemporaryDirectory(prefix="ryzen-llm-") as directory:

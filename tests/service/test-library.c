@@ -177,6 +177,102 @@ static void removes(void) {
     fixture_done(&fixture);
 }
 
+static void put_text(const char *directory, const char *name, const char *text) {
+    g_autofree char *path = g_build_filename(directory, name, NULL);
+    CHECK(g_file_set_contents(path, text, -1, NULL));
+}
+
+/* A model of two parts with a draft model; `directory` is there. */
+static void put_parts(const char *directory, const char *digest) {
+    g_autofree char *draft = g_build_filename(directory, "draft", NULL);
+    g_autofree char *text = g_strdup_printf(sound, digest);
+    g_autofree char *manifest =
+        g_strdup_printf("%.*s,\"files\":2,\"kv_type\":\"I8\",\"draft\":\"small\","
+                        "\"draft_weight_bytes\":7}",
+                        (int)strlen(text) - 1, text);
+    g_mkdir_with_parents(draft, 0755);
+    put_text(directory, "model-00001-of-00002.gguf", "GGUF1");
+    put_text(directory, "model-00002-of-00002.gguf", "GGUF2");
+    put_text(directory, "install.json", "{}");
+    put_text(directory, "packed.bin", "old");
+    put_text(directory, "manifest.json", manifest);
+    put_text(draft, "model.gguf", "GGUF");
+    put_text(draft, "packed.bin", "old");
+    put_text(draft, "manifest.json", text);
+}
+
+static void parts_and_draft(void) {
+    struct Fixture fixture;
+    Problem problem = {0};
+    fixture_init(&fixture);
+    g_autofree char *directory = g_build_filename(fixture.directories[0], "m", NULL);
+    put_parts(directory, "1");
+    fixture_open(&fixture);
+    Model *model = library_find(fixture.library, "m");
+    REQUIRE(model);
+    CHECK_INT(model_manifest(model)->files, 2);
+    CHECK_STR(model_manifest(model)->kv_type, "I8");
+    CHECK_STR(model_manifest(model)->draft, "small");
+    CHECK_INT(model_weight_bytes(model), 12);
+    CHECK_INT(library_remove(fixture.library, model, &problem), 0);
+    CHECK(!exists(fixture.directories[0], "m"));
+    CHECK(!exists(fixture.directories[0], ".m.new"));
+
+    /* the first part is missing: no model */
+    put_parts(directory, "1");
+    g_autofree char *first = g_build_filename(directory, "model-00001-of-00002.gguf", NULL);
+    g_unlink(first);
+    library_scan(fixture.library, NULL);
+    CHECK(!library_find(fixture.library, "m"));
+    fixture_done(&fixture);
+}
+
+static char *text_of(const char *directory, const char *name) {
+    g_autofree char *path = g_build_filename(directory, name, NULL);
+    char *text = NULL;
+    return g_file_get_contents(path, &text, NULL, NULL) ? text : g_strdup("");
+}
+
+/* Packing again: what it reads is linked, what it makes is not; the Model stays, loaded or not. */
+static void stages_again(void) {
+    struct Fixture fixture;
+    Problem problem = {0};
+    fixture_init(&fixture);
+    g_autofree char *directory = g_build_filename(fixture.directories[0], "m", NULL);
+    g_autofree char *staged = NULL, *other = NULL;
+    put_parts(directory, "1");
+    fixture_open(&fixture);
+    Model *model = library_find(fixture.library, "m");
+    REQUIRE(model);
+    model->state = MODEL_LOADED;
+    CHECK_INT(library_stage_again(fixture.library, model, &staged, &problem), 0);
+    CHECK(exists(staged, "model-00002-of-00002.gguf") && exists(staged, "install.json") &&
+          exists(staged, "draft/model.gguf"));
+    CHECK(!exists(staged, "packed.bin") && !exists(staged, "manifest.json") &&
+          !exists(staged, "draft/packed.bin"));
+
+    put_text(staged, "packed.bin", "new");
+    CHECK(library_renew(fixture.library, model, staged, &problem) < 0); /* no manifest yet */
+    CHECK_INT(problem.kind, PROBLEM_BAD_MODEL);
+    put_parts(staged, "2");
+    CHECK(library_renew(fixture.library, model, staged, &problem) < 0); /* another model */
+    put_parts(staged, "1");
+    put_text(staged, "packed.bin", "new");
+    CHECK_INT(library_renew(fixture.library, model, staged, &problem), 0);
+    g_autofree char *packed = text_of(directory, "packed.bin");
+    CHECK_STR(packed, "new");
+    CHECK(!exists(fixture.directories[0], ".m.new"));
+    CHECK(library_find(fixture.library, "m") == model);
+    CHECK_STR(model_name(model), "m");
+    CHECK_STR(events->str, "+m ");
+
+    model->read_only = true;
+    CHECK(library_stage_again(fixture.library, model, &other, &problem) < 0);
+    CHECK_INT(problem.kind, PROBLEM_READ_ONLY);
+    CHECK(!exists(fixture.directories[0], ".m.new"));
+    fixture_done(&fixture);
+}
+
 /* A link in the place of a manifest leads nowhere. */
 static void follows_no_links(void) {
     struct Fixture fixture;
@@ -194,5 +290,6 @@ static void follows_no_links(void) {
 int main(void) {
     return TEST_MAIN({"names", names}, {"scans", scans}, {"scans_again", scans_again},
                      {"commits", commits}, {"refuses_what_does_not_fit", refuses_what_does_not_fit},
-                     {"removes", removes}, {"follows_no_links", follows_no_links});
+                     {"removes", removes}, {"parts_and_draft", parts_and_draft},
+                     {"stages_again", stages_again}, {"follows_no_links", follows_no_links});
 }

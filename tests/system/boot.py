@@ -4,7 +4,8 @@
 Boots this machine's own root file system in a container under a throw-away overlay, installs the build into it, and looks at the
 service as an administrator and as an unprivileged user would. Needs root and systemd-nspawn; skips, loudly, without them.
 
-Usage: boot.py BUILD_DIRECTORY MAKE_FAKE_MODEL"""
+Usage: boot.py BUILD_DIRECTORY MAKE_FAKE_MODEL MAKE_TINY_MODEL"""
+import json
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ import time
 MODEL = "ryzen-llm-default"
 UNIT = f"ryzen-llm-model@{MODEL}.service"
 SLOW_MODEL = "/root/slow.gguf"
+TINY_MODEL = "/root/tiny.gguf"
 PROPERTY = ["busctl", "get-property", "org.ryzenllm1", "/org/ryzenllm1", "org.ryzenllm1.Manager"]
 ASK = ["busctl", "call", "org.ryzenllm1", "/org/ryzenllm1", "org.ryzenllm1.Manager", "Ask", "ssa{sv}", "",
        "extract a tar archive", "0"]
@@ -84,13 +86,12 @@ def wait_until(what, condition, seconds):
         time.sleep(0.1)
 
 
-def copy_slow_model(container, make_fake_model):
-    """A model that takes its time, so that something can happen while it generates."""
+def copy_model(container, place, *command):
     with tempfile.TemporaryDirectory() as directory:
-        path = os.path.join(directory, "slow.gguf")
-        subprocess.run([make_fake_model, path, "0", "20000"], check=True)
+        path = os.path.join(directory, "model.gguf")
+        subprocess.run([command[0], path, *command[1:]], check=True)
         with open(path, "rb") as file:
-            container.run("sh", "-c", f"cat >{SLOW_MODEL}", stdin=file)
+            container.run("sh", "-c", f"cat >{place}", stdin=file)
 
 
 def install(container, build):
@@ -158,7 +159,7 @@ def damaged_model_says_so(c):
     c.run("ryzen-llm", "unload", "slow")
     c.run("sh", "-c", "cd /var/lib/ryzen-llm/models/slow && for f in model.gguf packed.bin; do echo rot >$f; done")
     result = c.run("ryzen-llm", "ask", "-m", "slow", "anything")
-    assert result.returncode == 1 and b"slow" in result.stdout, result.stdout
+    assert result.returncode == 1 and b"slow" in result.stdout and b"GGUF" in result.stdout, result.stdout
     assert c.run("ryzen-llm", "install", "--replace", "--name", "slow", SLOW_MODEL).returncode == 0
     assert c.run("ryzen-llm", "ask", "-m", "slow", "--max-tokens", "3", "again").returncode == 0
     assert c.run("ryzen-llm", "remove", "slow").returncode == 0
@@ -192,6 +193,23 @@ def models_are_installed_and_removed(c):
     assert "second-copy" in c.out("ryzen-llm", "models"), output
     assert "tar " in c.out("ryzen-llm", "ask", "-m", "second-copy", "extract a tar archive")
     assert c.out("systemctl", "is-active", "ryzen-llm-model@second-copy.service").strip() == "active"
+    assert c.run("ryzen-llm", "unload", "--force", "second-copy").returncode == 0
+    assert c.run("ryzen-llm", "remove", "second-copy").returncode == 0
+    # all that an installation can ask for, through the unit without arguments
+    output = c.out("ryzen-llm", "install", "--weights", "q8", "--kv", "i8", "--draft", TINY_MODEL, "--name", "second-copy",
+                   TINY_MODEL)
+    assert "from F16 to Q8_0" in output and "Draft model: " in output, output
+    shown = json.loads(c.out("ryzen-llm", "show", "--json", "second-copy"))
+    assert (shown["weights"], shown["draft_weights"], shown["kv_type"]) == ("F16\u2192Q8_0", "F16\u2192Q8_0", "I8"), shown
+    assert c.run("ryzen-llm", "ask", "-m", "second-copy", "--max-tokens", "9", "hello").returncode == 0
+    # a packed file of another processor is made again, by the same unit
+    assert c.run("ryzen-llm", "unload", "--force", "second-copy").returncode == 0
+    c.run("sh", "-c", "printf z80 | dd of=/var/lib/ryzen-llm/models/second-copy/packed.bin bs=1 seek=16 conv=notrunc")
+    assert c.run("ryzen-llm", "load", "second-copy").returncode == 0
+    wait_until("the model to be packed again", lambda: "renewed" in c.out("ryzen-llm", "show", "second-copy"), 30)
+    assert c.run("ryzen-llm", "unload", "--force", "second-copy").returncode == 0
+    assert c.run("ryzen-llm", "load", "second-copy").returncode == 0
+    assert json.loads(c.out("ryzen-llm", "show", "--json", "second-copy"))["packed"] == "used"
     c.run("sh", "-c", f"head -c 100000 {source} >/tmp/broken.gguf")
     result = c.run("ryzen-llm", "install", "--name", "broken", "/tmp/broken.gguf")
     assert result.returncode == 1 and b"broken" not in c.run("ryzen-llm", "models").stdout, result.stdout
@@ -251,7 +269,9 @@ def main():
             print_comment((container.process.stdout.read() or b"").decode(errors="replace")[-4000:])
             skip(f"no container can be booted here: {error}")
         install(container, sys.argv[1])
-        copy_slow_model(container, sys.argv[2])
+        # One takes its time, so that something can happen while it generates; one has real matrices.
+        copy_model(container, SLOW_MODEL, sys.argv[2], "0", "20000")
+        copy_model(container, TINY_MODEL, sys.argv[3])
         print(f"1..{len(TESTS)}")
         for number, test in enumerate(TESTS, 1):
             try:
