@@ -135,4 +135,7 @@ void answer_timings(const Answer *answer, const char *model) {
             model, usage->prompt_tokens, usage->cached_tokens, timings->prompt_ms / 1000,
             timings->prompt_per_second, usage->completion_tokens, timings->generate_ms / 1000,
             timings->tokens_per_second, timings->queue_ms / 1000, outcome->finish_reason);
+    if (usage->drafted_tokens)
+        fprintf(stderr, _("Guessed ahead: %" PRIu64 " of %" PRIu64 " tokens were right\n"),
+                usage->accepted_tokens, usage->drafted_tokens);
 }

@@ -85,6 +85,8 @@ const GOptionEntry arguments_generate_entries[] = {
     GENERATE("stop", 0, N_("End the answer before TEXT; up to 16 times"), N_("TEXT")),
     GENERATE_FROM_FILE("grammar", N_("The answer follows the GBNF grammar in FILE")),
     GENERATE_FROM_FILE("json-schema", N_("The answer is JSON that the schema in FILE allows")),
+    GENERATE("draft", 0, N_("Guess ahead: auto, off, lookup or model; same answer (auto)"),
+             N_("MODE")),
     GENERATE("ignore-eos", G_OPTION_FLAG_NO_ARG, N_("Go on past the model's end of text"), NULL),
     {NULL},
 };

@@ -1,6 +1,7 @@
 /* ryzen-llm bench: how fast answers come, measured from outside, as every other program gets them.
  */
 #include <glib/gi18n.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +49,7 @@ struct Run {
 
 struct Bench {
     char *model_name;
-    char *shape, *weights, *export_path;
+    char *draft, *shape, *weights, *export_path;
     int n_prompt_tokens, n_tokens, n_repeats, n_parallel;
     gboolean json;
     Model model;
@@ -59,6 +60,7 @@ struct Bench {
     int n_running;
     Samples samples[N_METRICS];
     Samples prompt_tokens, cached_tokens, completion_tokens;
+    uint64_t n_drafted, n_accepted; /* of all rounds that count */
 };
 
 static void runs_clear(Bench *bench) {
@@ -91,6 +93,7 @@ static void bench_done(Bench *bench) {
     model_done(&bench->model);
     connection_close(bench->connection);
     g_free(bench->model_name);
+    g_free(bench->draft);
     g_free(bench->shape);
     g_free(bench->weights);
     g_free(bench->export_path);
@@ -124,10 +127,12 @@ static void run_start(struct Run *run) {
     options_set_number(&options, "temperature", 0);
     options_set_number(&options, "ignore_eos", 1);
     options_set_seed(&options, 1);
+    if (bench->draft) options_set_text(&options, "draft", bench->draft);
 
     sd_bus_message *call = connection_manager(bench->connection, "Generate");
     sd_bus_message_append(call, "ss", bench->model.name, run->prompt);
     options_append(call, &options);
+    options_done(&options);
     run->start_usec = g_get_monotonic_time();
     run->request = request_new(bench->connection, call, &handlers, run);
 }
@@ -145,6 +150,8 @@ static void run_measure(Bench *bench, const struct Run *run) {
     samples_add(&bench->prompt_tokens, n_prompt);
     samples_add(&bench->cached_tokens, n_cached);
     samples_add(&bench->completion_tokens, n_answer);
+    bench->n_drafted += usage->drafted_tokens;
+    bench->n_accepted += usage->accepted_tokens;
     speed_add(&bench->samples[METRIC_PROMPT], n_prompt - n_cached, outcome->timings.prompt_ms);
     speed_add(&bench->samples[METRIC_DECODE], n_answer - 1, outcome->timings.generate_ms);
     if (run->first_usec)
@@ -213,7 +220,7 @@ static void number_json(JsonBuilder *builder, const char *name, double value) {
         json_builder_add_double_value(builder, value);
 }
 
-static void count_json(JsonBuilder *builder, const char *name, int value) {
+static void count_json(JsonBuilder *builder, const char *name, int64_t value) {
     json_builder_set_member_name(builder, name);
     json_builder_add_int_value(builder, value);
 }
@@ -239,6 +246,8 @@ static void bench_json(Bench *bench) {
     number_json(builder, "prompt_tokens", samples_quantile(&bench->prompt_tokens, 0.5));
     number_json(builder, "cached_tokens", samples_quantile(&bench->cached_tokens, 0.5));
     number_json(builder, "completion_tokens", samples_quantile(&bench->completion_tokens, 0.5));
+    count_json(builder, "drafted_tokens", (int64_t)bench->n_drafted);
+    count_json(builder, "accepted_tokens", (int64_t)bench->n_accepted);
     for (size_t i = 0; i < N_METRICS; i++) metric_json(builder, i, &bench->samples[i]);
     json_builder_end_object(builder);
     output_json(builder);
@@ -267,12 +276,27 @@ static void bench_table(Bench *bench) {
            samples_quantile(&bench->cached_tokens, 0.5),
            samples_quantile(&bench->completion_tokens, 0.5), bench->n_parallel, bench->n_repeats);
     output_table(cells, G_N_ELEMENTS(headings), 1u << 1 | 1u << 2 | 1u << 3);
+    if (bench->n_drafted)
+        printf(_("Guessed ahead: %" PRIu64 " of %" PRIu64 " tokens were right\n"),
+               bench->n_accepted, bench->n_drafted);
+}
+
+static bool draft_is_known(const char *mode) {
+    struct GenerateOptions options;
+    options_init(&options);
+    int r = mode ? options_set_text(&options, "draft", mode) : 0;
+    options_done(&options);
+    return r == 0;
 }
 
 static int bench_check(const Bench *bench, const struct Verb *verb) {
+    char range[OPTIONS_RANGE_SIZE];
     const bool lists = bench->shape && g_str_equal(bench->shape, "list");
     if (!bench->export_path != !bench->shape && !lists)
         return failure_usage(verb, _("--export and --shape go together."));
+    if (!draft_is_known(bench->draft))
+        return failure_usage(verb, _("--draft must be %s."),
+                             options_range("draft", range, sizeof range));
     if (bench->n_prompt_tokens < 1 || bench->n_tokens < 2 || bench->n_repeats < 1)
         return failure_usage(verb, _("--prompt-tokens and --repeat are at least 1, --tokens 2."));
     if (bench->n_parallel < 1 || bench->n_parallel > CONCURRENCY_MAX)
@@ -290,6 +314,8 @@ static int bench_parse(Bench *bench, const struct Verb *verb, int argc, char **a
          N_("N")},
         {"repeat", 'r', 0, G_OPTION_ARG_INT, &bench->n_repeats,
          N_("Rounds that are counted, after one that is not (5)"), N_("N")},
+        {"draft", 0, 0, G_OPTION_ARG_FILENAME, &bench->draft,
+         N_("Guess ahead: auto, off, lookup or model; same answer (auto)"), N_("MODE")},
         {"concurrency", 'c', 0, G_OPTION_ARG_INT, &bench->n_parallel,
          N_("Requests at the same time (1)"), N_("N")},
         {"export", 0, 0, G_OPTION_ARG_FILENAME, &bench->export_path,

@@ -25,15 +25,18 @@ static const struct Member {
 static const struct {
     const char *name;
     enum EventType type;
-} types[] = {{"delta", EVENT_DELTA}, {"progress", EVENT_PROGRESS}, {"done", EVENT_DONE}};
+} types[] = {{"delta", EVENT_DELTA},
+             {"progress", EVENT_PROGRESS},
+             {"requantised", EVENT_REQUANTISED},
+             {"done", EVENT_DONE}};
 
-static const char *member_string(JsonObject *object, const char *name) {
+const char *event_string(JsonObject *object, const char *name) {
     JsonNode *node = json_object_get_member(object, name);
     if (!node || !JSON_NODE_HOLDS_VALUE(node)) return "";
     return json_node_get_value_type(node) == G_TYPE_STRING ? json_node_get_string(node) : "";
 }
 
-static double member_number(JsonObject *object, const char *name) {
+double event_number(JsonObject *object, const char *name) {
     JsonNode *node = json_object_get_member(object, name);
     if (!node || !JSON_NODE_HOLDS_VALUE(node)) return 0;
     GType type = json_node_get_value_type(node);
@@ -41,7 +44,7 @@ static double member_number(JsonObject *object, const char *name) {
 }
 
 static uint64_t member_count(JsonObject *object, const char *name) {
-    double number = member_number(object, name);
+    double number = event_number(object, name);
     return number >= 0 && number < 0x1p63 ? (uint64_t)number : 0;
 }
 
@@ -59,7 +62,7 @@ static void usage_read(JsonObject *object, struct Usage *ret) {
 static void timings_read(JsonObject *object, struct Timings *ret) {
     for (size_t i = 0; object && i < G_N_ELEMENTS(timings_members); i++)
         *(double *)((char *)ret + timings_members[i].offset) =
-            member_number(object, timings_members[i].name);
+            event_number(object, timings_members[i].name);
 }
 
 static enum EventType type_find(const char *name) {
@@ -70,14 +73,14 @@ static enum EventType type_find(const char *name) {
 
 static void event_read(JsonObject *object, struct Event *event) {
     JsonObject *error = member_object(object, "error");
-    event->type = type_find(member_string(object, "type"));
-    event->text = member_string(object, "text");
+    event->type = type_find(event_string(object, "type"));
+    event->text = event_string(object, "text");
     event->done = member_count(object, "done");
     event->total = member_count(object, "total");
-    event->stage = member_string(object, "stage");
-    event->finish_reason = member_string(object, "finish_reason");
-    event->error_name = error ? member_string(error, "name") : "";
-    event->error_message = error ? member_string(error, "message") : "";
+    event->stage = event_string(object, "stage");
+    event->finish_reason = event_string(object, "finish_reason");
+    event->error_name = error ? event_string(error, "name") : "";
+    event->error_message = error ? event_string(error, "message") : "";
     usage_read(member_object(object, "usage"), &event->usage);
     timings_read(member_object(object, "timings"), &event->timings);
 }

@@ -12,7 +12,7 @@
 /* The contract's limit, its newline included; also bounds how deep the parser can recurse. */
 #define EVENT_LINE_MAX 4096u
 
-enum EventType { EVENT_OTHER, EVENT_DELTA, EVENT_PROGRESS, EVENT_DONE };
+enum EventType { EVENT_OTHER, EVENT_DELTA, EVENT_PROGRESS, EVENT_REQUANTISED, EVENT_DONE };
 
 struct Usage {
     uint64_t prompt_tokens, cached_tokens, completion_tokens, drafted_tokens, accepted_tokens;
@@ -25,7 +25,7 @@ struct Event {
     enum EventType type;
     const char *text;                       /* delta; never NULL there */
     uint64_t done, total;                   /* progress */
-    const char *stage;                      /* progress; "" when it has none */
+    const char *stage;                      /* progress, requantised; "" when it has none */
     const char *finish_reason;              /* done; "" when it is missing */
     const char *error_name, *error_message; /* done; "" unless it failed */
     struct Usage usage;                     /* done */
@@ -36,3 +36,7 @@ struct Event {
 /* Without the newline. -EBADMSG: not UTF-8, not JSON, not an object, or too long. */
 int event_parse(const char *line, size_t length, struct Event *ret);
 void event_done(struct Event *event);
+
+/* Members of a line; "" and 0 where they are missing or not what they should be. */
+const char *event_string(JsonObject *object, const char *name);
+double event_number(JsonObject *object, const char *name);

@@ -39,10 +39,14 @@ static const struct Verb verbs[] = {
      N_("Examples:\n"
         "  ryzen-llm show bitnet-2b")},
     {"install", verb_install, N_("Install a model from a GGUF file"), N_("FILE"), 1, 1,
-     N_("The file is copied, checked and packed for this processor; Ctrl-C undoes that.\n"
+     N_("The file is copied, checked and packed for this processor; Ctrl-C undoes that. A name "
+        "that\n"
+        "ends in -00001-of-0000N.gguf stands for all N parts beside it.\n"
         "\n"
         "Examples:\n"
         "  ryzen-llm install ~/Downloads/bitnet-2b.gguf\n"
+        "  ryzen-llm install --weights q8 --draft qwen2.5-0.5b.gguf "
+        "qwen2.5-7b-00001-of-00002.gguf\n"
         "  ryzen-llm install --name bitnet --replace bitnet-2b-v2.gguf")},
     {"remove", verb_remove, N_("Remove installed models and their files"), N_("MODEL..."), 1, -1,
      N_("Examples:\n"

@@ -3,6 +3,8 @@
 #include <glib.h>
 #include <string.h>
 
+#include "client/model-file.h"
+
 static bool is_name_character(char c) {
     return g_ascii_isalnum(c) || (c && strchr("._-", c));
 }
@@ -19,7 +21,11 @@ char *name_from_file(const char *path) {
     g_autofree char *base = g_path_get_basename(path);
     g_autoptr(GString) name = g_string_new(NULL);
     size_t length = strlen(base);
-    if (length >= 5 && g_ascii_strcasecmp(base + length - 5, ".gguf") == 0) base[length - 5] = '\0';
+    size_t stem;
+    if (model_file_count(base, &stem) > 0)
+        base[stem] = '\0';
+    else if (length >= 5 && g_ascii_strcasecmp(base + length - 5, ".gguf") == 0)
+        base[length - 5] = '\0';
 
     for (const char *p = base; *p && name->len < NAME_LENGTH_MAX; p++) {
         char c = is_name_character(*p) ? g_ascii_tolower(*p) : '-';

@@ -8,6 +8,11 @@ _ryzen_llm_words() {
     mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
 }
 
+_ryzen_llm_files() {
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen -d -- "$cur"; compgen -f -X '!*.[gG][gG][uU][fF]' -- "$cur")
+}
+
 _ryzen_llm() {
     local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
     local verbs="ask chat models show install remove load unload status bench help"
@@ -15,15 +20,16 @@ _ryzen_llm() {
         --frequency-penalty --repeat-last-n --typical-p --top-n-sigma --min-keep
         --xtc-probability --xtc-threshold --dry-multiplier --dry-base --dry-allowed-length --dry-penalty-last-n
         --dry-sequence-breakers --dynatemp-range --dynatemp-exponent --mirostat --mirostat-tau --mirostat-eta
-        --samplers --logit-bias --seed --stop --grammar --json-schema --ignore-eos"
+        --samplers --logit-bias --seed --stop --grammar --json-schema --draft
+        --ignore-eos"
     local verb="" word i
     local -a bus=()
     local -A options=(
         [ask]="--model --system --raw --json --verbose $generation"
         [chat]="--model --system --verbose $generation"
-        [models]="--json --quiet" [show]="--json" [install]="--name --replace" [remove]="" [load]=""
+        [models]="--json --quiet" [show]="--json" [install]="--name --replace --weights --kv --draft" [remove]="" [load]=""
         [unload]="--force" [status]="--json" [help]=""
-        [bench]="--model --prompt-tokens --tokens --repeat --concurrency --json --shape --export --weights"
+        [bench]="--model --prompt-tokens --tokens --repeat --concurrency --draft --json --shape --export --weights"
     )
     COMPREPLY=()
 
@@ -56,6 +62,19 @@ _ryzen_llm() {
         _ryzen_llm_words "penalties dry top_n_sigma top_k typ_p top_p min_p xtc temperature"
         return
         ;;
+    --draft)
+        if [[ $verb == install ]]; then
+            _ryzen_llm_files
+        else
+            _ryzen_llm_words "auto off lookup model"
+        fi
+        return
+        ;;
+    --weights)
+        if [[ $verb == install ]]; then _ryzen_llm_words "file q8 q4"; fi
+        return
+        ;;
+    --kv) _ryzen_llm_words "f32 f16 i8"; return ;;
     --grammar | --json-schema) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     -m | --model) _ryzen_llm_models "${bus[@]}"; return ;;
     -s | --system | -n | --name | -p | -r | -c | --max-tokens | --temperature | --top-[kp] | --min-p | --*-penalty | \
@@ -70,8 +89,7 @@ _ryzen_llm() {
     show | remove | load | unload) _ryzen_llm_models "${bus[@]}" ;;
     help) _ryzen_llm_words "$verbs" ;;
     install)
-        compopt -o filenames 2>/dev/null
-        mapfile -t COMPREPLY < <(compgen -d -- "$cur"; compgen -f -X '!*.[gG][gG][uU][fF]' -- "$cur")
+        _ryzen_llm_files
         ;;
     esac
 }

@@ -409,6 +409,33 @@ def test_install():
     expect(run("install", "--name", "bad", model_file("x")), 1, "", "no GGUF file.")
 
 
+def test_install_parts():
+    for name in ("p-00001-of-00003.gguf", "p-00002-of-00003.gguf", "d.gguf"):
+        model_file(name)
+    first = os.path.join(folder, "p-00001-of-00003.gguf")
+    missing = os.path.join(folder, "p-00003-of-00003.gguf")
+    expect(run("install", first), 1, "", f"Part 3 of 3 is missing: there is no {missing}.")
+    model_file("p-00003-of-00003.gguf")
+    expect(run("install", "--draft", os.path.join(folder, "d.gguf"), "--kv", "i8", first), 0, "Installed p.\n", "")
+    name, _, options = bus.wait_call("InstallModel")
+    assert name == "p" and options["kv_type"] == "i8" and len(options["parts"]) == 2 and len(options["draft"]) == 1, options
+    contents = [bus.wait_event("file")["content"][-len("p-00001-of-00003.gguf"):] for _ in range(4)]
+    assert contents == [f"p-0000{i}-of-00003.gguf" for i in (1, 2, 3)] + ["content of d.gguf"], contents
+    expect(run("install", os.path.join(folder, "p-00001-of-00017.gguf")), 1, "", "at most 16")
+    expect(run("install", "--draft", "/nonexistent.gguf", first), 1, "", "/nonexistent.gguf")
+
+
+def test_install_report():
+    text = expect(run("install", "--weights", "q8", "--name", "small", model_file("x")), 0, err="").out
+    assert bus.wait_call("InstallModel")[2] == {"weights": "q8"}
+    assert text == ("Draft model: Requantised 225 matrices from F16 to Q8_0: 1.0 GiB became 512 MiB; "
+                    "the worst relative error is 0.61 %.\n"
+                    "Requantised 225 matrices from F16 to Q8_0: 15.0 GiB became 7.5 GiB; "
+                    "the worst relative error is 0.61 %.\nInstalled small.\n"), text
+    text = expect(run("install", "--weights", "q8", "--name", "ternary", model_file("x")), 0).out
+    assert text == "No matrix became smaller: the weights are what they were.\nInstalled ternary.\n", text
+
+
 def test_install_bad_files():
     expect(run("install", "/nonexistent.gguf"), 1, "", "Cannot open /nonexistent.gguf: No such file")
     expect(run("install", folder), 1, "", "not a regular file")

@@ -29,7 +29,7 @@ MODELS = {
 MODEL_DEFAULTS = {
     "Architecture": "bitnet", "Family": "transformer", "Weights": "TQ2_0", "Parameters": 2_400_000_000,
     "Size": 1_500_000_000, "Digest": "ab" * 32, "ContextLength": 4096, "VocabularySize": 32000, "ReadOnly": False,
-    "MemoryUsed": 0, "ActiveRequests": 0,
+    "MemoryUsed": 0, "ActiveRequests": 0, "KvType": "F16", "DraftModel": "", "DraftWeights": "", "Packed": "used",
 }
 MANAGER = {
     "Version": "9.9", "DefaultModel": "tiny", "MemoryBudget": 8 << 30, "MemoryUsed": 3 << 20, "ActiveRequests": 1,
@@ -189,6 +189,10 @@ class Installation(Generation):
             stage = "copy" if self.n_ticks * 2 <= n_ticks else "pack"
             self.write({"type": "progress", "stage": stage, "done": self.n_ticks * 10, "total": n_ticks * 10})
             if self.n_ticks == n_ticks:
+                if self.prompt == "small":
+                    for stage, before in (("draft", 1 << 30), ("pack", 15 << 30)):
+                        self.write({"type": "requantised", "stage": stage, "from": "F16", "to": "Q8_0", "matrices": 225,
+                                    "bytes_before": before, "bytes_after": before // 2, "worst_error": 0.0061})
                 self.done()
         self.every(50, tick)
 
@@ -289,9 +293,10 @@ class Service:
         if name in self.models and not options.get("replace"):
             raise Refused(ERROR + "ModelExists", f"There is a model {name} already.")
         fds = invocation.get_message().get_unix_fd_list()
-        fd = fds.get(file)
-        report(event="file", content=os.pread(fd, 100, 0).decode())
-        os.close(fd)
+        for index in [file, *options.get("parts", []), *options.get("draft", [])]:
+            fd = fds.get(index)
+            report(event="file", content=os.pread(fd, 100, 0).decode())
+            os.close(fd)
         self.accept(invocation, Installation(self, name))
 
     def do_RemoveModel(self, invocation, name, options):
