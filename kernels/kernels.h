@@ -97,7 +97,8 @@ void matrix_row(const struct Matrix *matrix, uint32_t row, float *dst);
  * A batch of vectors in the form that a layout wants. Quantised once, used by every matrix that
  * reads the same input. The caller owns all arrays. `stride` is in elements and, for int8 forms,
  * >= n_cols rounded up to 32; the quantisers write zeros up to that multiple, so kernels may read
- * whole groups. `sums` must be the sums: kernels correct their unsigned products with them.
+ * whole groups; an odd number of cache lines keeps vectors out of each other's cache sets. `sums`
+ * must be the sums: kernels correct their unsigned products with them.
  */
 struct Activations {
     enum ActivationForm form;
@@ -209,7 +210,7 @@ struct Kernels {
     /* y[v][r] = W x_v for all vectors v of `x` and the rows of tiles [tile0, tile1). `x->form` is
      * what matrix_activation_form(layout) says, x->n_cols is the matrix's. y is
      * [n_vectors][y_stride]; y_stride >= n_rows rounded up to 16, and the padding rows of the last
-     * tile are written too. Each weight byte is read from memory once, whatever n_vectors is.
+     * tile are written too. Each weight byte is read from memory once for 256 vectors.
      * y[v][r] does not depend on the other vectors nor on the tile range. Per row and vector:
      *   F32, F16: four partial sums p[k] (k = column mod 4), each fma(w, x, p) in increasing column
      *             order; y = (p[0] + p[1]) + (p[2] + p[3])

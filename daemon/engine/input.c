@@ -12,7 +12,9 @@ static int init_form(struct Input *input, enum ActivationForm form, uint32_t max
 }
 
 int input_init(struct Input *input, Forms forms, uint32_t max_vectors, uint32_t max_cols) {
-    *input = (struct Input){.stride = ((size_t)max_cols + 63) / 64 * 64};
+    /* An odd number of cache lines, so that the same columns of all vectors, which a product reads
+     * together, do not lie in the same few sets of the cache. */
+    *input = (struct Input){.stride = (((size_t)max_cols + 63) / 64 | 1) * 64};
     int r = rows_init(&input->f32, max_vectors, max_cols);
     if (r == 0 && forms & 1u << ACTIVATION_I8_TOKEN)
         r = init_form(input, ACTIVATION_I8_TOKEN, max_vectors);

@@ -10,7 +10,7 @@ void *rows_allocate(uint64_t n, uint64_t size) {
 }
 
 int rows_init(struct Rows *rows, uint32_t n, uint32_t n_cols) {
-    rows->stride = ((size_t)n_cols + 15) / 16 * 16;
+    rows->stride = (((size_t)n_cols + 15) / 16 | 1) * 16;
     rows->data = rows_allocate(n, rows->stride * sizeof(float));
     return rows->data ? 0 : -ENOMEM;
 }

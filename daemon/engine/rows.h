@@ -1,6 +1,7 @@
 /*
  * Rows of floats for a step, one a token: allocated when a model is opened, each row 64-byte
- * aligned and padded to a multiple of 16, as matrix products want to write them.
+ * aligned and padded to a multiple of 16, as matrix products want to write them, and to an odd
+ * number of cache lines: rows of 4096 floats one behind the other would share a set of the cache.
  */
 #pragma once
 

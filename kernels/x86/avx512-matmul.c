@@ -28,23 +28,8 @@ ALWAYS_INLINE void rows_store(float *y, Rows a) {
     _mm512_storeu_ps(y, a);
 }
 
+#include "kernels/x86/dots-avx512.h"
 #include "kernels/x86/float-matmul.h"
-
-/* Sixteen int32 sums. Not an __m512i, which to GCC 12 is eight int64: it would copy the register
- * before and after every instruction on int32. */
-typedef int Sums __attribute__((vector_size(64)));
-
-/* sums + dots of four unsigned bytes of w with the four activations at q. */
-ALWAYS_INLINE Sums add_dots(Sums sums, __m512i w, const int8_t *q) {
-    return (Sums)_mm512_dpbusd_epi32((__m512i)sums, w, _mm512_set1_epi32(load_4x8(q)));
-}
-
-ALWAYS_INLINE void store_t2(const struct Matrix *matrix, size_t tile, const struct Activations *x,
-                            size_t v, float *y, size_t y_stride, Sums dot) {
-    __m512 scale = _mm512_set1_ps(matrix->scale * x->scales[v]);
-    _mm512_storeu_ps(y + v * y_stride + tile * TILE_ROWS,
-                     _mm512_mul_ps(_mm512_cvtepi32_ps((__m512i)dot), scale));
-}
 
 /*
  * T2 for few vectors, where unpacking would cost as much as multiplying: instead of shifting the
@@ -77,7 +62,7 @@ ALWAYS_INLINE void t2_few(const struct Matrix *matrix, uint32_t tile, const stru
         Sums dot = (Sums){0} - x->sums[v0 + v];
         UNROLL
         for (unsigned g = 0; g < 4; g++) dot += dots[v][g] >> 2 * g;
-        store_t2(matrix, tile, x, v0 + v, y, y_stride, dot);
+        store_t2(matrix, x, v0 + v, block_y(y, y_stride, v0 + v, tile), dot);
     }
 }
 
@@ -104,7 +89,7 @@ ALWAYS_INLINE void t2_many(const struct Matrix *matrix, uint32_t tile, const str
     }
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++)
-        store_t2(matrix, tile, x, v0 + v, y, y_stride, dots[v]);
+        store_t2(matrix, x, v0 + v, block_y(y, y_stride, v0 + v, tile), dots[v]);
 }
 
 /* The dots of one block of I8 with n_vectors vectors. The weights are made unsigned by adding 128,
@@ -148,7 +133,7 @@ ALWAYS_INLINE void i8(const struct Matrix *matrix, uint32_t tile, const struct A
     }
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++)
-        _mm512_storeu_ps(y + (v0 + v) * y_stride + tile * TILE_ROWS, sums[v]);
+        _mm512_storeu_ps(block_y(y, y_stride, v0 + v, tile), sums[v]);
 }
 
 /* The dots of one block of I4. The high nibbles are multiplied where they stand, as 16 times their
@@ -200,7 +185,7 @@ ALWAYS_INLINE void i4(const struct Matrix *matrix, uint32_t tile, const struct A
     }
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++)
-        _mm512_storeu_ps(y + (v0 + v) * y_stride + tile * TILE_ROWS, sums[v]);
+        _mm512_storeu_ps(block_y(y, y_stride, v0 + v, tile), sums[v]);
 }
 
 DEFINE_BLOCK(f32, 1)
@@ -228,7 +213,7 @@ DEFINE_BLOCK(i8, 4)
 DEFINE_BLOCK(i8, 5)
 DEFINE_BLOCK(i8, 6)
 static Block *const i8_blocks[] = {NULL, i8_1, i8_2, i8_3, i8_4, i8_5, i8_6};
-DEFINE_MATMUL(avx512_matmul_i8, i8_blocks)
+DEFINE_MATMUL_OR(avx512_matmul_i8, i8_blocks, 8, avx512_panels_i8)
 
 DEFINE_BLOCK(i4, 1)
 DEFINE_BLOCK(i4, 2)
@@ -237,7 +222,7 @@ DEFINE_BLOCK(i4, 4)
 DEFINE_BLOCK(i4, 5)
 DEFINE_BLOCK(i4, 6)
 static Block *const i4_blocks[] = {NULL, i4_1, i4_2, i4_3, i4_4, i4_5, i4_6};
-DEFINE_MATMUL(avx512_matmul_i4, i4_blocks)
+DEFINE_MATMUL_OR(avx512_matmul_i4, i4_blocks, 8, avx512_panels_i4)
 
 DEFINE_BLOCK(t2_few, 1)
 DEFINE_BLOCK(t2_few, 2)
@@ -249,4 +234,4 @@ DEFINE_BLOCK(t2_many, 7)
 DEFINE_BLOCK(t2_many, 8)
 static Block *const t2_blocks[] = {NULL,      t2_few_1,  t2_few_2,  t2_few_3, t2_few_4,
                                    t2_many_5, t2_many_6, t2_many_7, t2_many_8};
-DEFINE_MATMUL(avx512_matmul_t2, t2_blocks)
+DEFINE_MATMUL_OR(avx512_matmul_t2, t2_blocks, 8, avx512_panels_t2)

@@ -43,9 +43,25 @@ static inline void matmul_in_blocks(Block *const *blocks, uint32_t max_vectors,
                          y_stride);                                                                \
     }
 
+/* The same; more vectors than `few` go to the kernel `many`. */
+#define DEFINE_MATMUL_OR(name, blocks, few, many)                                                  \
+    void name(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,                         \
+              const struct Activations *x, float *y, size_t y_stride) {                            \
+        if (x->n_vectors > (few))                                                                  \
+            many(matrix, tile0, tile1, x, y, y_stride);                                            \
+        else                                                                                       \
+            matmul_in_blocks(blocks, sizeof(blocks) / sizeof *(blocks)-1, matrix, tile0, tile1, x, \
+                             y, y_stride);                                                         \
+    }
+
 /* The bytes of a tile. */
 ALWAYS_INLINE const char *block_tile(const struct Matrix *matrix, size_t tile) {
     return (const char *)matrix->data + tile * matrix_tile_size(matrix->layout, matrix->n_cols);
+}
+
+/* The tile's rows of vector v's product. */
+ALWAYS_INLINE float *block_y(float *y, size_t y_stride, size_t v, size_t tile) {
+    return y + v * y_stride + tile * TILE_ROWS;
 }
 
 /* One block of columns in a MATRIX_I8, and the scales in it. */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "tests/kernels/problem.h"
+#include "tests/kernels/inputs.h"
 
 /* A shape to time. What the fields mean is up to run(). */
 struct Bench {
@@ -18,29 +18,10 @@ struct Bench {
     double bytes, operations; /* of one run */
 };
 
-static struct Problem problem;
 static float *a, *b, *y;
 static uint16_t *halves;
 static int8_t *bytes;
 static void *cache; /* keys and values */
-
-/* All tiles are copies of one. */
-static void prepare_matmul(const struct Bench *bench) {
-    problem = problem_new(bench->layout, FILL_RANDOM, TILE_ROWS, bench->columns, bench->vectors);
-    size_t tile_size = matrix_tile_size(bench->layout, bench->columns);
-    char *data = guarded_aligned(SLOT_F, bench->rows / TILE_ROWS * tile_size);
-
-    for (size_t i = 0; i < bench->rows / TILE_ROWS; i++)
-        memcpy(data + i * tile_size, problem.matrix.data, tile_size);
-    problem.matrix.n_rows = bench->rows;
-    problem.matrix.data = data;
-    y = guarded(SLOT_E, (size_t)bench->rows * bench->vectors * sizeof *y);
-}
-
-static void run_matmul(const struct Kernels *tier, const struct Bench *bench) {
-    tier->matmul[bench->layout](&problem.matrix, 0, bench->rows / TILE_ROWS, &problem.x, y,
-                                bench->rows);
-}
 
 static void prepare_vectors(const struct Bench *bench) {
     size_t n = bench->columns;
@@ -209,11 +190,6 @@ static void run_rwkv7_keys(const struct Kernels *tier, const struct Bench *bench
     tier->rwkv7_keys(a, b, b, bench->columns / 64, 64, y, kk, kk + bench->columns);
 }
 
-#define MATMUL(name, layout, bits, rows, columns, vectors)                                         \
-    {                                                                                              \
-        name, prepare_matmul, run_matmul, layout, rows, columns, vectors,                          \
-            (double)(rows) * (columns) * (bits) / 8, 2.0 * (rows) * (columns) * (vectors)          \
-    }
 #define VECTOR(name, run, option, n, size, operations)                                             \
     {                                                                                              \
         name, prepare_vectors, run, option, 0, n, 0, (double)(n) * (size),                         \
@@ -231,25 +207,7 @@ static void run_rwkv7_keys(const struct Kernels *tier, const struct Bench *bench
             (double)(n_heads) * (n_rows)*64 * 64 * 8, (double)(n_heads) * (n_rows)*64 * 64 * 9     \
     }
 
-/* The first one comes from memory; those of 4096 x 4096 fit into a large L3 cache. */
 static const struct Bench benches[] = {
-    MATMUL("matmul[T2] 16384x16384 x1", MATRIX_T2, 2, 16384, 16384, 1),
-    MATMUL("matmul[T2] 4096x4096 x1", MATRIX_T2, 2, 4096, 4096, 1),
-    MATMUL("matmul[T2] 4096x4096 x2", MATRIX_T2, 2, 4096, 4096, 2),
-    MATMUL("matmul[T2] 4096x4096 x4", MATRIX_T2, 2, 4096, 4096, 4),
-    MATMUL("matmul[T2] 4096x4096 x8", MATRIX_T2, 2, 4096, 4096, 8),
-    MATMUL("matmul[T2] 4096x4096 x64", MATRIX_T2, 2, 4096, 4096, 64),
-    MATMUL("matmul[T2] 2560x6912 x1", MATRIX_T2, 2, 2560, 6912, 1),
-    MATMUL("matmul[I8] 8192x6144 x1", MATRIX_I8, 9, 8192, 6144, 1),
-    MATMUL("matmul[I8] 4096x4096 x1", MATRIX_I8, 9, 4096, 4096, 1),
-    MATMUL("matmul[I8] 4096x4096 x64", MATRIX_I8, 9, 4096, 4096, 64),
-    MATMUL("matmul[I4] 8192x12288 x1", MATRIX_I4, 4.5, 8192, 12288, 1),
-    MATMUL("matmul[I4] 4096x4096 x1", MATRIX_I4, 4.5, 4096, 4096, 1),
-    MATMUL("matmul[I4] 4096x4096 x64", MATRIX_I4, 4.5, 4096, 4096, 64),
-    MATMUL("matmul[F16] 2048x2048 x1", MATRIX_F16, 16, 2048, 2048, 1),
-    MATMUL("matmul[F16] 2048x2048 x64", MATRIX_F16, 16, 2048, 2048, 64),
-    MATMUL("matmul[F32] 2048x2048 x1", MATRIX_F32, 32, 2048, 2048, 1),
-    MATMUL("matmul[F32] 2048x2048 x64", MATRIX_F32, 32, 2048, 2048, 64),
     VECTOR("quantize_token 4096", run_quantize_token, 0, 4096, 5, 2),
     VECTOR("quantize_block 4096", run_quantize_block, 0, 4096, 5, 2),
     VECTOR("rms_norm 4096", run_rms_norm, 0, 4096, 12, 4),
@@ -331,6 +289,7 @@ static void bench_tiers(const struct Bench *bench) {
 }
 
 int bench(const char *name) {
+    bench_matmul(name);
     for (size_t i = 0; i < sizeof benches / sizeof *benches; i++)
         if (!name || strstr(benches[i].name, name)) bench_tiers(&benches[i]);
     return 0;

@@ -61,3 +61,5 @@ void check_rwkv7_bonus(void);
 
 /* bench.c: times the kernels whose name contains `name` (all if NULL). */
 int bench(const char *name);
+/* bench-matmul.c: the matrix products among them. */
+void bench_matmul(const char *name);

@@ -28,7 +28,7 @@ enum Slot {
 };
 
 /* What a slot can hold. */
-#define SLOT_SIZE ((size_t)64 << 20)
+#define SLOT_SIZE ((size_t)256 << 20)
 
 /* `size` bytes, the last of them just before a page without access. Filled with 0xa5. The same slot
  * gives the same memory again. */

@@ -18,7 +18,7 @@ static union {
 static float weight_scales[1 << 18];
 
 static void pack_halves(const float *rows, uint32_t n_rows, uint32_t n_cols, void *dst) {
-    static uint16_t halves[TILE_ROWS * (1 << 13)];
+    static uint16_t halves[TILE_ROWS * (1 << 14)];
     size_t n = (size_t)n_rows * n_cols;
     if (n > sizeof halves / sizeof *halves) abort();
     for (size_t i = 0; i < n; i++) halves[i] = f16_encode(rows[i]);
@@ -124,13 +124,14 @@ static int32_t sum_of(const int8_t *q, size_t n) {
 static void fill_scales(struct Problem *p, const int8_t *q) {
     struct Activations *x = &p->x;
     size_t n = x->form == ACTIVATION_I8_TOKEN ? 1 : x->stride / I8_BLOCK;
-    size_t length = x->form == ACTIVATION_I8_TOKEN ? x->stride : I8_BLOCK;
+    const size_t n_padded = (size_t)n_blocks(x->n_cols) * I8_BLOCK;
+    size_t length = x->form == ACTIVATION_I8_TOKEN ? n_padded : I8_BLOCK;
     float *scales = guarded(SLOT_C, n * x->n_vectors * sizeof *scales);
     int32_t *sums = guarded(SLOT_D, n * x->n_vectors * sizeof *sums);
 
     fill_floats(p->fill, scales, n * x->n_vectors);
     for (size_t v = 0; v < x->n_vectors; v++)
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n && (i + 1) * length <= n_padded; i++)
             sums[v * n + i] = sum_of(q + v * x->stride + i * length, length);
     x->scales = scales;
     x->sums = sums;
@@ -148,11 +149,12 @@ static void fill_activations(struct Problem *p) {
         x->f32 = f32;
         return;
     }
-    x->stride = (size_t)n_blocks(x->n_cols) * I8_BLOCK;
-    int8_t *q = guarded(SLOT_B, x->stride * x->n_vectors);
+    /* Not a power of two, which would put all vectors into the same few sets of a cache. */
+    const size_t n = (size_t)n_blocks(x->n_cols) * I8_BLOCK;
+    x->stride = n + I8_BLOCK;
+    int8_t *q = guarded(SLOT_B, x->stride * x->n_vectors - I8_BLOCK);
     for (size_t v = 0; v < x->n_vectors; v++)
-        for (size_t c = 0; c < x->stride; c++)
-            q[v * x->stride + c] = c < x->n_cols ? random_byte(p) : 0;
+        for (size_t c = 0; c < n; c++) q[v * x->stride + c] = c < x->n_cols ? random_byte(p) : 0;
     x->i8 = q;
     fill_scales(p, q);
 }
@@ -187,8 +189,9 @@ struct Problem problem_new_largest(enum MatrixLayout layout, uint32_t n_rows, ui
            (size_t)n_rows * n_cols);
     pack(&p);
     fill_activations(&p);
-    int8_t *q = guarded(SLOT_B, p.x.stride * n_vectors);
-    memset(q, -128, p.x.stride * n_vectors);
+    const size_t size = p.x.stride * n_vectors - I8_BLOCK;
+    int8_t *q = guarded(SLOT_B, size);
+    memset(q, -128, size);
     p.x.i8 = q;
     fill_scales(&p, q);
     return p;

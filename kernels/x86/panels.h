@@ -1,0 +1,177 @@
+/*
+ * Cache blocking: how the integer products of a large batch are cut up.
+ *
+ * A panel is PANEL_TILES tiles x at most PANEL_COLS columns whose weights were unpacked to bytes
+ * that `vpdpbusd` and its like multiply as they are: 16 KiB that stay in L1 while all vectors pass
+ * by. The vectors' same columns were copied before into slabs, one for each block of vectors, in
+ * the order in which they are read; 160 KiB that stay in L2 while all panels pass by. Between two
+ * stretches of columns y holds what was summed so far.
+ *
+ * Against one tile at a time with its codes unpacked for every 8 vectors this takes a quarter of
+ * the loads per product, which a CPU with two VNNI ports cannot feed otherwise.
+ */
+#pragma once
+
+#include "kernels/x86/blocks.h"
+
+#define PANEL_TILES 2u
+#define PANEL_COLS 512u
+#define PANEL_VECTORS 256u /* the most whose slabs lie side by side */
+
+/* Vectors in one block at most, over all kernels. */
+#define PANEL_MAX_BLOCK 12u
+
+/* Bytes of 32 columns of a panel: for each 4 columns 16 rows x 4 bytes of each tile, then, with
+ * ACTIVATION_I8_BLOCK, 16 float scales of each tile. */
+#define PANEL_SCALES (8 * PANEL_TILES * 64)
+#define PANEL_BLOCK_SIZE (PANEL_SCALES + PANEL_TILES * 64)
+
+/* Words of 32 columns of one vector in a slab. For each 4 columns a word of each vector; then, with
+ * ACTIVATION_I8_BLOCK, each vector's scale and what its dots start from. */
+#define SLAB_BLOCK 10u
+
+/* One panel's part of a product. */
+struct PanelStep {
+    const struct Matrix *matrix;
+    const struct Activations *x;
+    float *y;
+    size_t y_stride;
+    uint32_t tile, n_tiles; /* n_tiles: PANEL_TILES or less; what else the panel has is no matter */
+    uint32_t column, n_cols; /* n_cols: a multiple of the layout's group */
+    const char *panel;
+};
+
+/* Writes the columns of `tile` as tile number t of the panel. */
+typedef void PanelUnpack(const struct PanelStep *step, uint32_t tile, unsigned t, char *panel);
+
+/* Multiplies the panel with the vectors from v on, whose slab that is. */
+typedef void PanelBlock(const struct PanelStep *step, const int32_t *slab, uint32_t v);
+
+struct PanelKernel {
+    PanelUnpack *unpack;
+    PanelBlock *const *blocks; /* [n] for n vectors, 1 to max_block */
+    uint32_t max_block;
+    int32_t zero; /* what was added to each weight to make it unsigned (ACTIVATION_I8_BLOCK) */
+};
+
+ALWAYS_INLINE bool panel_is_first(const struct PanelStep *step) {
+    return step->column == 0;
+}
+
+ALWAYS_INLINE bool panel_is_last(const struct PanelStep *step) {
+    return step->column + step->n_cols >= step->matrix->n_cols;
+}
+
+ALWAYS_INLINE float *panel_y(const struct PanelStep *step, size_t v, size_t t) {
+    return step->y + v * step->y_stride + (step->tile + t) * TILE_ROWS;
+}
+
+/* The first vector of block i, when n vectors are cut into blocks as even as can be. */
+static inline uint32_t panel_cut(uint32_t n, uint32_t n_blocks, uint32_t i) {
+    return (uint32_t)((uint64_t)n * i / n_blocks);
+}
+
+/* `n` vectors' words of 4 columns, vectors side by side. */
+static inline int32_t *slab_words(const int8_t *q, size_t stride, uint32_t n, uint32_t n_words,
+                                  int32_t *slab) {
+    for (uint32_t word = 0; word < n_words; word++, q += 4)
+        for (uint32_t i = 0; i < n; i++) *slab++ = load_4x8(q + i * stride);
+    return slab;
+}
+
+/* A block's scales, and what makes up for weights that are unsigned. */
+static inline int32_t *slab_scales(const struct Activations *x, size_t at, uint32_t n,
+                                   const struct PanelKernel *kernel, int32_t *slab) {
+    const size_t per_vector = x->stride / I8_BLOCK;
+    for (uint32_t i = 0; i < n; i++, at += per_vector) {
+        memcpy(slab + i, x->scales + at, sizeof *slab);
+        slab[n + i] = -kernel->zero * x->sums[at];
+    }
+    return slab + 2 * (size_t)n;
+}
+
+/* The slab of n vectors from v on. */
+static inline int32_t *slab_fill(const struct PanelStep *step, const struct PanelKernel *kernel,
+                                 uint32_t v, uint32_t n, int32_t *slab) {
+    const struct Activations *x = step->x;
+    const int8_t *q = x->i8 + v * x->stride + step->column;
+    if (x->form == ACTIVATION_I8_TOKEN) return slab_words(q, x->stride, n, step->n_cols / 4, slab);
+    for (uint32_t c = 0; c < step->n_cols; c += I8_BLOCK) {
+        slab = slab_words(q + c, x->stride, n, I8_BLOCK / 4, slab);
+        slab = slab_scales(x, (v * x->stride + step->column + c) / I8_BLOCK, n, kernel, slab);
+    }
+    return slab;
+}
+
+/* What a block will add to is not in L1, and in no order that the hardware foresees. */
+static inline void panel_prefetch_y(const struct PanelStep *step, uint32_t v, uint32_t n) {
+    for (uint32_t i = v; i < v + n; i++)
+        for (unsigned t = 0; t < step->n_tiles; t++) __builtin_prefetch(panel_y(step, i, t), 1);
+}
+
+/* One panel times the vectors [v0, v0 + n). */
+static inline void panel_multiply(const struct PanelStep *step, const struct PanelKernel *kernel,
+                                  uint32_t v0, uint32_t n, const int32_t *slabs) {
+    const uint32_t n_blocks = (n + kernel->max_block - 1) / kernel->max_block;
+    const size_t per_vector = step->x->form == ACTIVATION_I8_TOKEN
+                                  ? step->n_cols / 4
+                                  : step->n_cols / I8_BLOCK * SLAB_BLOCK;
+    for (uint32_t i = 0; i < n_blocks; i++) {
+        const uint32_t v = panel_cut(n, n_blocks, i), end = panel_cut(n, n_blocks, i + 1);
+        if (end < n) panel_prefetch_y(step, v0 + end, panel_cut(n, n_blocks, i + 2) - end);
+        kernel->blocks[end - v](step, slabs + v * per_vector, v0 + v);
+    }
+}
+
+/* All panels of the step's columns times the vectors [v0, v0 + n). */
+static inline void panel_columns(struct PanelStep *step, const struct PanelKernel *kernel,
+                                 uint32_t tile0, uint32_t tile1, uint32_t v0, uint32_t n) {
+    _Alignas(64) int32_t slabs[PANEL_VECTORS * PANEL_COLS / I8_BLOCK * SLAB_BLOCK];
+    _Alignas(64) char panel[PANEL_COLS / I8_BLOCK * PANEL_BLOCK_SIZE];
+    const uint32_t n_blocks = (n + kernel->max_block - 1) / kernel->max_block;
+    int32_t *slab = slabs;
+
+    for (uint32_t i = 0; i < n_blocks; i++) {
+        const uint32_t v = panel_cut(n, n_blocks, i);
+        slab = slab_fill(step, kernel, v0 + v, panel_cut(n, n_blocks, i + 1) - v, slab);
+    }
+    step->panel = panel;
+    for (step->tile = tile0; step->tile < tile1; step->tile += PANEL_TILES) {
+        step->n_tiles = tile1 - step->tile < PANEL_TILES ? tile1 - step->tile : PANEL_TILES;
+        for (unsigned t = 0; t < PANEL_TILES; t++)
+            kernel->unpack(step, step->tile + (t < step->n_tiles ? t : 0), t, panel);
+        panel_multiply(step, kernel, v0, n, slabs);
+    }
+}
+
+static inline void matmul_in_panels(const struct PanelKernel *kernel, const struct Matrix *matrix,
+                                    uint32_t tile0, uint32_t tile1, const struct Activations *x,
+                                    float *y, size_t y_stride) {
+    const uint32_t group = matrix_column_group(matrix->layout);
+    const uint32_t n_cols = (matrix->n_cols + group - 1) / group * group;
+    struct PanelStep step = {.matrix = matrix, .x = x, .y = y, .y_stride = y_stride};
+
+    for (uint32_t v = 0; v < x->n_vectors; v += PANEL_VECTORS) {
+        const uint32_t n = x->n_vectors - v < PANEL_VECTORS ? x->n_vectors - v : PANEL_VECTORS;
+        step.column = 0;
+        do { /* once where there are no columns, for y is to be written */
+            const uint32_t left = n_cols - step.column;
+            step.n_cols = left < PANEL_COLS ? left : PANEL_COLS;
+            panel_columns(&step, kernel, tile0, tile1, v, n);
+        } while ((step.column += PANEL_COLS) < n_cols);
+    }
+}
+
+/* Defines the block `name`_`n` from an inline function that has the number of vectors as its last
+ * parameter, and a kernel from its blocks: NULL, then those of 1, 2, ... vectors. */
+#define DEFINE_PANEL_BLOCK(name, n)                                                                \
+    static void name##_##n(const struct PanelStep *step, const int32_t *slab, uint32_t v) {        \
+        name(step, slab, v, n);                                                                    \
+    }
+#define DEFINE_PANEL_MATMUL(name, unpack, blocks, zero)                                            \
+    void name(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,                         \
+              const struct Activations *x, float *y, size_t y_stride) {                            \
+        static const struct PanelKernel kernel = {unpack, blocks,                                  \
+                                                  sizeof(blocks) / sizeof *(blocks)-1, zero};      \
+        matmul_in_panels(&kernel, matrix, tile0, tile1, x, y, y_stride);                           \
+    }
