@@ -1,6 +1,6 @@
 /*
- * The SHA-256 of a model's files one after the other, computed on a thread of its own: it takes
- * longer than packing does, and both can go on at once.
+ * The SHA-256 of a model's files one after the other, computed on a thread of its own while they
+ * are packed.
  */
 #pragma once
 
