@@ -7,9 +7,11 @@
 #include <stdbool.h>
 
 #include "kernels/kernels.h"
+#include "kernels/probe.h"
 
 struct Tier {
     const struct Kernels *kernels; /* NULL ends the table */
+    const struct Probe *probe;     /* kernels/probe.h */
     bool (*usable)(void);
 };
 

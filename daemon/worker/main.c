@@ -1,6 +1,6 @@
 /*
  * ryzen-llm-worker: one loaded model behind one inherited socket, or one model file made ready to
- * be loaded (--pack), or made up (--synthesize).
+ * be loaded (--pack), or made up (--synthesize), or what they are worth (--bench).
  */
 #include <errno.h>
 #include <glib.h>
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "dbus/names.h"
+#include "worker/bench.h"
 #include "worker/limits.h"
 #include "worker/log.h"
 #include "worker/pack.h"
@@ -22,7 +23,8 @@
 
 struct Arguments {
     char *model, *name, *output, *peer_user;
-    char *shape, *weights;
+    char *shape, *weights, *suite, *threads, **shapes;
+    double budget_sec;
     int n_layers, n_vocab, n_threads, n_ctx, idle_sec, max_sequences, queue;
     gboolean pack, version;
 };
@@ -32,8 +34,18 @@ static int usage_error(const char *message) {
     return EX_USAGE;
 }
 
+/* Of one number; --bench takes a list. */
+static bool threads_parse(struct Arguments *arguments) {
+    guint64 n = 0;
+    if (arguments->threads && !arguments->suite &&
+        !g_ascii_string_to_unsigned(arguments->threads, 10, 0, G_MAXINT, &n, NULL))
+        return false;
+    arguments->n_threads = (int)n;
+    return true;
+}
+
 static bool numbers_are_sane(const struct Arguments *arguments) {
-    return arguments->n_layers >= 0 && arguments->n_vocab >= 0 && arguments->n_threads >= 0 &&
+    return arguments->n_layers >= 0 && arguments->n_vocab >= 0 && arguments->budget_sec >= 0 &&
            arguments->n_ctx >= 0 && arguments->idle_sec >= 0 && arguments->max_sequences >= 1 &&
            arguments->max_sequences <= (int)SEQUENCES_MAX && arguments->queue >= 0 &&
            arguments->queue <= (int)QUEUE_MAX;
@@ -43,7 +55,8 @@ static bool arguments_parse(int argc, char **argv, struct Arguments *ret) {
     const GOptionEntry entries[] = {
         {"model", 0, 0, G_OPTION_ARG_FILENAME, &ret->model, "Model file, or its directory", "PATH"},
         {"name", 0, 0, G_OPTION_ARG_STRING, &ret->name, "Name of the installed model", "NAME"},
-        {"threads", 0, 0, G_OPTION_ARG_INT, &ret->n_threads, "Threads (0: one per core)", "N"},
+        {"threads", 0, 0, G_OPTION_ARG_STRING, &ret->threads,
+         "Threads (0: one per core); a list for --bench", "N"},
         {"context", 0, 0, G_OPTION_ARG_INT, &ret->n_ctx, "Context size (0: the model's)", "N"},
         {"idle-timeout", 0, 0, G_OPTION_ARG_INT, &ret->idle_sec, "Leave when idle (0: never)",
          "SECONDS"},
@@ -59,6 +72,12 @@ static bool arguments_parse(int argc, char **argv, struct Arguments *ret) {
          "What --pack makes of dense matrices (file, q8, q4); tensor type of --synthesize", "TYPE"},
         {"synthesize", 0, 0, G_OPTION_ARG_STRING, &ret->shape,
          "Write a model with random weights (\"list\": name the shapes)", "SHAPE"},
+        {"bench", 0, 0, G_OPTION_ARG_STRING, &ret->suite,
+         "Measure: inference, kernels, load, concurrency, or all", "SUITE"},
+        {"shape", 0, 0, G_OPTION_ARG_STRING_ARRAY, &ret->shapes,
+         "Model for --bench; again for more", "SHAPE"},
+        {"budget", 0, 0, G_OPTION_ARG_DOUBLE, &ret->budget_sec, "Of --bench, for a figure",
+         "SECONDS"},
         {"layers", 0, 0, G_OPTION_ARG_INT, &ret->n_layers, "Its layers (0: as the shape)", "N"},
         {"vocabulary", 0, 0, G_OPTION_ARG_INT, &ret->n_vocab, "Its tokens (0: as the shape)", "N"},
         {"version", 0, 0, G_OPTION_ARG_NONE, &ret->version, "Show the version", NULL},
@@ -143,6 +162,19 @@ static int synthesize(const struct Arguments *arguments) {
     return synthesize_run(&options);
 }
 
+static int bench(const struct Arguments *arguments) {
+    const struct BenchOptions options = {
+        .suite = arguments->suite,
+        .shapes = (const char *const *)arguments->shapes,
+        .threads = arguments->threads,
+        .weights = arguments->weights,
+        .n_layers = (unsigned)arguments->n_layers,
+        .n_vocab = (unsigned)arguments->n_vocab,
+        .budget_sec = arguments->budget_sec,
+    };
+    return bench_run(&options);
+}
+
 static int pack(const struct Arguments *arguments, const char *name) {
     const struct PackOptions options = {
         .model = arguments->model,
@@ -158,13 +190,15 @@ static int pack(const struct Arguments *arguments, const char *name) {
     return pack_run(&options);
 }
 
-static int run(const struct Arguments *arguments) {
+static int run(struct Arguments *arguments) {
     if (arguments->version) {
         g_print("ryzen-llm-worker %s\n", RYZEN_LLM_VERSION);
         return EXIT_SUCCESS;
     }
-    if (!numbers_are_sane(arguments)) return usage_error("A number is out of its range");
+    if (!threads_parse(arguments) || !numbers_are_sane(arguments))
+        return usage_error("A number is out of its range");
     if (arguments->shape) return synthesize(arguments);
+    if (arguments->suite) return bench(arguments);
     if (!arguments->model) return usage_error("--model is missing");
 
     g_autofree char *own_name = g_path_get_basename(
@@ -187,5 +221,8 @@ int main(int argc, char **argv) {
     g_free(arguments.peer_user);
     g_free(arguments.shape);
     g_free(arguments.weights);
+    g_free(arguments.suite);
+    g_free(arguments.threads);
+    g_strfreev(arguments.shapes);
     return status;
 }

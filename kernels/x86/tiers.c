@@ -12,7 +12,7 @@ static bool avx512_usable(void) {
 }
 
 const struct Tier kernels_tiers[] = {
-    {&kernels_avx2, avx2_usable},
-    {&kernels_avx512, avx512_usable},
-    {NULL, NULL},
+    {&kernels_avx2, &probe_avx2, avx2_usable},
+    {&kernels_avx512, &probe_avx512, avx512_usable},
+    {NULL, NULL, NULL},
 };

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "kernels/probe.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
@@ -24,6 +25,7 @@ typedef void Matmul(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
                     const struct Activations *x, float *y, size_t y_stride);
 
 extern const struct Kernels kernels_avx2, kernels_avx512;
+extern const struct Probe probe_avx2, probe_avx512;
 Matmul avx2_matmul_f32, avx2_matmul_f16, avx2_matmul_i8, avx2_matmul_t2, avx2_matmul_i4;
 Matmul avx512_matmul_f32, avx512_matmul_f16, avx512_matmul_i8, avx512_matmul_t2, avx512_matmul_i4;
 Matmul avx512_panels_t2, avx512_panels_i8, avx512_panels_i4; /* for many vectors */

@@ -195,3 +195,24 @@ int synthetic_write(int fd, const struct SyntheticOptions *options, Progress *pr
         reason_set(why, -r, "the model cannot be written: %s", strerror(-r));
     return r;
 }
+
+static int measure_tensor(void *userdata, const struct TensorSpec *tensor) {
+    uint64_t *size = userdata;
+    *size += padded(tensor_size(tensor));
+    return 0;
+}
+
+int synthetic_measure(const struct SyntheticOptions *options, uint32_t *ret_n_layers,
+                      uint64_t *ret_size, Reason *why) {
+    struct Shape shape;
+    uint32_t weights = 0;
+    uint64_t size = 0;
+    int r = find_shape(options, &shape, why);
+    if (r == 0)
+        r = find_weights(options->weights ? options->weights : shape.weights, &weights, why);
+    if (r == 0) r = shape_each_tensor(&shape, weights, measure_tensor, &size);
+    if (r < 0) return r;
+    *ret_n_layers = shape.n_layers;
+    *ret_size = size;
+    return 0;
+}

@@ -28,3 +28,7 @@ const char *synthetic_shape_name(unsigned i);
 int synthetic_write(int fd, const struct SyntheticOptions *options,
                     int (*progress)(void *userdata, uint64_t done, uint64_t total), void *userdata,
                     Reason *why);
+
+/* What synthetic_write() would write: layers, and bytes of all tensors. Errors as there. */
+int synthetic_measure(const struct SyntheticOptions *options, uint32_t *ret_n_layers,
+                      uint64_t *ret_size, Reason *why);

@@ -1,0 +1,236 @@
+#include "engine/bench/inference.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/bench/machine.h"
+#include "engine/engine-private.h"
+
+#define MAX_SEQUENCES 8u
+#define MAX_TOKENS 512u
+/* What sequences hold before they are decoded, and steps from there in a turn at most. */
+#define N_PAST 8u
+#define MAX_STEPS 32u
+#define N_TURNS 4
+
+enum Kind { DECODE, TOGETHER, POSITIONS, PROMPT };
+
+/* n: sequences that decode together, positions of one sequence, or tokens of a prompt. */
+static const struct Case {
+    enum Kind kind;
+    const char *name;
+    unsigned n;
+} cases[] = {
+    {DECODE, "decode", 1},       {TOGETHER, "together", 2},   {TOGETHER, "together", 4},
+    {TOGETHER, "together", 8},   {POSITIONS, "positions", 2}, {POSITIONS, "positions", 4},
+    {POSITIONS, "positions", 8}, {PROMPT, "prompt", 128},     {PROMPT, "prompt", 512},
+};
+#define N_CASES (sizeof cases / sizeof *cases)
+
+struct Inference {
+    Engine *engine;
+    const struct InferenceOptions *options;
+    const struct Report *report;
+    Token tokens[MAX_TOKENS];
+    Sequence *sequences[MAX_SEQUENCES];
+    struct Samples samples[N_CASES];
+    double state_bytes[N_CASES]; /* of all sequences of a case, when it was measured last */
+};
+
+/* ---- Work ---- */
+
+static bool has_output(const struct WeightEntry *entries, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(entries[i].name, "output.weight") == 0) return true;
+    return false;
+}
+
+static void add_product(struct Work *work, const struct WeightEntry *entry, unsigned n_rows) {
+    const double operations = 2.0 * entry->n_rows * entry->n_cols * n_rows;
+    if (matrix_activation_form((enum MatrixLayout)entry->layout) == ACTIVATION_F32)
+        work->f32_operations += operations;
+    else
+        work->i8_operations += operations;
+}
+
+struct Work inference_work(const Engine *engine, unsigned n_rows, unsigned n_logits,
+                           double state_bytes) {
+    struct Work work = {.bytes = state_bytes};
+    size_t n;
+    const struct WeightEntry *entries = weights_entries(engine->weights, &n);
+    const bool is_tied = !has_output(entries, n);
+    for (size_t i = 0; i < n; i++) {
+        const bool embeds = strcmp(entries[i].name, "token_embd.weight") == 0;
+        const bool is_head = embeds ? is_tied : strcmp(entries[i].name, "output.weight") == 0;
+        const unsigned n_vectors = is_head ? n_logits : embeds ? 0 : n_rows;
+        if (n_vectors == 0) continue;
+        work.bytes += (double)entries[i].size;
+        if (entries[i].layout != WEIGHT_VECTOR) add_product(&work, &entries[i], n_vectors);
+    }
+    return work;
+}
+
+static unsigned case_rows(const struct Case *of) {
+    return of->n;
+}
+
+static unsigned case_logits(const struct Case *of) {
+    return of->kind == PROMPT ? 1 : of->n;
+}
+
+/* ---- Measuring ---- */
+
+static void sequences_free(struct Inference *self) {
+    for (unsigned i = 0; i < MAX_SEQUENCES; i++)
+        self->sequences[i] = sequence_free(self->sequences[i]);
+}
+
+/* One step of n_sequences with n_tokens each. */
+static int step(struct Inference *self, unsigned n_sequences, unsigned n_tokens,
+                enum SpanOutput output) {
+    struct Span spans[MAX_SEQUENCES];
+    for (unsigned i = 0; i < n_sequences; i++)
+        spans[i] = (struct Span){
+            .sequence = self->sequences[i],
+            .tokens = self->tokens + i * 8,
+            .n_tokens = n_tokens,
+            .output = output,
+        };
+    return engine_step(self->engine, spans, n_sequences);
+}
+
+static int sequences_begin(struct Inference *self, const struct Case *of, unsigned n) {
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < n; i++) r = sequence_new(self->engine, &self->sequences[i]);
+    if (r == 0 && of->kind != PROMPT) r = step(self, n, N_PAST, SPAN_NOTHING);
+    return r;
+}
+
+/* Steps for so many seconds, the first one counting only if there is time for no other. */
+static int turn(struct Inference *self, unsigned i, double seconds) {
+    const struct Case *of = &cases[i];
+    const unsigned n = of->kind == TOGETHER ? of->n : 1,
+                   n_tokens = of->kind == TOGETHER ? 1 : of->n;
+    const enum SpanOutput output = of->kind == PROMPT ? SPAN_LAST_LOGITS : SPAN_ALL_LOGITS;
+    int r = sequences_begin(self, of, n);
+    double spent = 0;
+    for (unsigned k = 0; r == 0 && k < (of->kind == PROMPT ? 1 : MAX_STEPS); k++) {
+        const double start = bench_now();
+        r = step(self, n, n_tokens, output);
+        const double took = bench_now() - start;
+        spent += took;
+        if (r == 0 && (k > 0 || of->kind == PROMPT || spent >= seconds))
+            bench_sample(&self->samples[i], took);
+        if (spent >= seconds) break;
+    }
+    self->state_bytes[i] = 0;
+    for (unsigned k = 0; r == 0 && k < n; k++)
+        self->state_bytes[i] += (double)sequence_bytes(self->sequences[k]);
+    sequences_free(self);
+    return r;
+}
+
+/* Turns until every figure has had its time. */
+static int measure(struct Inference *self) {
+    const double budget = self->options->budget_sec;
+    double left;
+    do {
+        left = 0;
+        for (unsigned i = 0; i < N_CASES; i++) {
+            if (self->samples[i].total >= budget) continue;
+            int r = turn(self, i, budget / N_TURNS);
+            if (r < 0) return r;
+            if (self->samples[i].total < budget) left += budget - self->samples[i].total;
+            if (report_progress(self->report, "inference", 0, 0)) return -ECANCELED;
+        }
+        if (report_progress(self->report, "inference", N_CASES * budget - left, N_CASES * budget))
+            return -ECANCELED;
+    } while (left > 0);
+    return 0;
+}
+
+/* ---- Telling ---- */
+
+static struct Figure figure_of(const struct Inference *self, const char *name, unsigned n) {
+    return (struct Figure){
+        .suite = "inference",
+        .model = self->options->model,
+        .weights = engine_info(self->engine)->weights,
+        .name = name,
+        .n = n,
+        .n_threads = engine_n_threads(self->engine),
+    };
+}
+
+static void tell(const struct Inference *self, struct Figure *figure, double value,
+                 const char *unit) {
+    figure->value = value;
+    figure->unit = unit;
+    self->report->figure(self->report->userdata, figure);
+}
+
+static double median(struct Inference *self, unsigned i) {
+    return bench_quantile(&self->samples[i], 0.5);
+}
+
+static void tell_case(struct Inference *self, unsigned i) {
+    const struct Case *of = &cases[i];
+    struct Figure figure = figure_of(self, of->name, of->n);
+    const double seconds = median(self, i);
+    figure.samples = &self->samples[i];
+    figure.work =
+        inference_work(self->engine, case_rows(of), case_logits(of), self->state_bytes[i]);
+    figure.roof = self->options->roof;
+    tell(self, &figure, of->n / seconds, "tokens/s");
+    if (of->kind == POSITIONS) {
+        struct Figure more = figure_of(self, "one more position", of->n);
+        tell(self, &more, 100 * (seconds / median(self, 0) - 1) / (of->n - 1), "% of a step");
+    }
+    if (of->kind == PROMPT) {
+        struct Figure first = figure_of(self, "first token", of->n);
+        tell(self, &first, seconds * 1e3, "ms");
+    }
+}
+
+static void tell_memory(const struct Inference *self) {
+    const double weights = (double)engine_info(self->engine)->weight_bytes;
+    const struct {
+        const char *name;
+        double bytes;
+    } rows[] = {
+        {"weights", weights},
+        {"bytes per token", inference_work(self->engine, 1, 1, self->state_bytes[0]).bytes},
+        {"memory resident", (double)machine_resident_bytes(getpid())},
+    };
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct Figure figure = figure_of(self, rows[i].name, 1);
+        tell(self, &figure, rows[i].bytes / (1 << 20), "MiB");
+    }
+}
+
+static void tokens_fill(Token *tokens, uint32_t n_vocab) {
+    uint64_t x = 1;
+    for (unsigned i = 0; i < MAX_TOKENS; i++) {
+        x = x * 6364136223846793005u + 1442695040888963407u;
+        tokens[i] = (Token)((x >> 33) % n_vocab);
+    }
+}
+
+int bench_inference(Engine *engine, const struct InferenceOptions *options,
+                    const struct Report *report) {
+    struct Inference *self = calloc(1, sizeof *self);
+    if (!self) return -ENOMEM;
+    self->engine = engine;
+    self->options = options;
+    self->report = report;
+    tokens_fill(self->tokens, engine_info(engine)->n_vocab);
+    int r = measure(self);
+    for (unsigned i = 0; r == 0 && i < N_CASES; i++) tell_case(self, i);
+    if (r == 0) tell_memory(self);
+    sequences_free(self);
+    free(self);
+    return r;
+}

@@ -1,0 +1,172 @@
+#include "engine/bench/products.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "engine/bench/filling.h"
+#include "engine/bench/machine.h"
+#include "engine/input.h"
+
+/* The largest matrices of a layer. */
+static const struct MatrixShape {
+    const char *model;
+    uint32_t n_rows, n_cols;
+} shapes[] = {
+    {"bitnet-7b", 11008, 4096},
+    {"bitnet-2b4t", 2560, 6912},
+};
+#define N_SHAPES (sizeof shapes / sizeof *shapes)
+
+static const uint32_t vectors[] = {1, 2, 4, 8, 64, 512};
+#define N_VECTORS (sizeof vectors / sizeof *vectors)
+#define MAX_VECTORS 512u
+
+/* A figure is measured in so many turns, with those of other vectors between them. */
+#define N_TURNS 4
+
+struct Products {
+    const struct ProductsOptions *options;
+    const struct Report *report;
+    struct Compute compute;
+    struct Input input;
+    struct Rows y;
+    const struct MatrixShape *shape;
+    enum MatrixLayout layout;
+    void *data; /* n_copies matrices */
+    size_t size;
+    unsigned n_copies, next;
+    struct Samples samples[N_VECTORS];
+    unsigned done; /* figures */
+};
+
+static size_t matrix_bytes(const struct Products *self) {
+    return matrix_size(self->layout, self->shape->n_rows, self->shape->n_cols);
+}
+
+/* Twice the caches, within a quarter of the memory that is free; at least one. */
+static unsigned copies_count(const struct Products *self) {
+    const size_t size = matrix_bytes(self);
+    uint64_t wanted = 2 * machine_get()->l3_bytes;
+    const uint64_t most = machine_available_bytes() / 4;
+    if (wanted < (uint64_t)64 << 20) wanted = (uint64_t)64 << 20;
+    if (wanted > most) wanted = most;
+    return (unsigned)((wanted + size - 1) / size) + 1;
+}
+
+static int matrices_make(struct Products *self) {
+    self->n_copies = copies_count(self);
+    self->size = self->n_copies * matrix_bytes(self);
+    self->data = mmap(NULL, self->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (self->data == MAP_FAILED) return -ENOMEM;
+    madvise(self->data, self->size, MADV_HUGEPAGE);
+    return filling_make(self->layout, self->shape->n_rows, self->shape->n_cols, self->n_copies,
+                        self->data);
+}
+
+static void input_fill(struct Products *self, uint32_t n_vectors, Forms forms) {
+    const uint32_t n_cols = self->shape->n_cols;
+    input_begin(&self->input, n_vectors, n_cols);
+    for (uint32_t i = 0; i < n_vectors; i++) {
+        float *row = input_row(&self->input, i);
+        for (uint32_t k = 0; k < n_cols; k++) row[k] = (float)((i + k * 37) % 255) / 127 - 1;
+        input_seal(&self->input, self->compute.kernels, i, forms);
+    }
+}
+
+static double multiply_once(struct Products *self) {
+    const struct Matrix matrix = {
+        .layout = self->layout,
+        .n_rows = self->shape->n_rows,
+        .n_cols = self->shape->n_cols,
+        .scale = 1,
+        .data = (const char *)self->data + self->next * matrix_bytes(self),
+    };
+    const struct Product product = {&matrix, &self->y, NULL};
+    self->next = (self->next + 1) % self->n_copies;
+    const double start = bench_now();
+    input_multiply(&self->input, &self->compute, &product, 1);
+    return bench_now() - start;
+}
+
+/* The first product of a turn warms up, unless it has taken all the time. */
+static void turn(struct Products *self, unsigned i) {
+    const double budget = self->options->budget_sec;
+    struct Samples *samples = &self->samples[i];
+    if (samples->total >= budget) return;
+    const struct Matrix matrix = {.layout = self->layout};
+    input_fill(self, vectors[i], form_of(&matrix));
+    const double first = multiply_once(self), end = bench_now() + budget / N_TURNS - first;
+    if (first > budget / N_TURNS) bench_sample(samples, first);
+    while (bench_now() < end) bench_sample(samples, multiply_once(self));
+}
+
+static void figure_tell(struct Products *self, unsigned i) {
+    const double n_weights = (double)self->shape->n_rows * self->shape->n_cols;
+    const double operations = 2 * n_weights * vectors[i];
+    const bool is_float = matrix_activation_form(self->layout) == ACTIVATION_F32;
+    struct Figure figure = {
+        .suite = "kernels",
+        .weights = filling_name(self->layout),
+        .name = "product",
+        .n = vectors[i],
+        .n_threads = pool_n_threads(self->compute.pool),
+        .samples = &self->samples[i],
+        .work = {(double)matrix_bytes(self), is_float ? 0 : operations, is_float ? operations : 0},
+        .roof = self->options->roof,
+    };
+    char model[64];
+    snprintf(model, sizeof model, "%u×%u", self->shape->n_rows, self->shape->n_cols);
+    figure.model = model;
+    const bool is_memory = roof_memory_seconds(&figure.roof, &figure.work) >
+                           roof_compute_seconds(&figure.roof, &figure.work);
+    figure.unit = is_memory ? "GB/s" : "GOPS";
+    figure.value =
+        (is_memory ? figure.work.bytes : operations) * 1e-9 / bench_quantile(figure.samples, 0.5);
+    self->report->figure(self->report->userdata, &figure);
+}
+
+static int layout_measure(struct Products *self) {
+    const double total = (double)N_SHAPES * N_MATRIX_LAYOUTS * N_TURNS;
+    for (unsigned i = 0; i < N_VECTORS; i++) self->samples[i] = (struct Samples){.n = 0};
+    for (unsigned k = 0; k < N_TURNS; k++) {
+        for (unsigned i = 0; i < N_VECTORS; i++) turn(self, i);
+        if (report_progress(self->report, "kernels", self->done++, total)) return -ECANCELED;
+    }
+    for (unsigned i = 0; i < N_VECTORS; i++) figure_tell(self, i);
+    return 0;
+}
+
+static int shape_measure(struct Products *self) {
+    const Forms forms = (1u << N_ACTIVATION_FORMS) - 1;
+    int r = input_init(&self->input, forms, MAX_VECTORS, self->shape->n_cols);
+    if (r == 0) r = rows_init(&self->y, MAX_VECTORS, self->shape->n_rows);
+    for (unsigned i = 0; r == 0 && i < N_MATRIX_LAYOUTS; i++) {
+        self->layout = (enum MatrixLayout)i;
+        self->next = 0;
+        r = matrices_make(self);
+        if (r == 0) r = layout_measure(self);
+        if (self->data != MAP_FAILED) munmap(self->data, self->size);
+    }
+    input_done(&self->input);
+    rows_done(&self->y);
+    return r;
+}
+
+int bench_products(Pool *pool, const struct ProductsOptions *options, const struct Report *report) {
+    struct Products *self = calloc(1, sizeof *self);
+    int r = self ? 0 : -ENOMEM;
+    if (self) {
+        self->options = options;
+        self->report = report;
+        self->compute = (struct Compute){kernels_best(), pool, MAX_VECTORS, false};
+    }
+    for (unsigned i = 0; r == 0 && i < N_SHAPES; i++) {
+        self->shape = &shapes[i];
+        r = shape_measure(self);
+    }
+    free(self);
+    return r;
+}

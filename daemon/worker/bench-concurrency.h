@@ -1,0 +1,18 @@
+/*
+ * How a model serves several at once, with prompts arriving: the worker's own stepper
+ * (worker/stepper.h) with 1, 2, 4 ... users, each of whom sends a prompt, reads the answer, and
+ * sends the next one. Who they are does not change what a step costs, so their tokens are random.
+ */
+#pragma once
+
+#include "engine/bench/report.h"
+#include "engine/engine.h"
+
+struct ConcurrencyOptions {
+    const char *model;
+    double budget_sec; /* for a number of users */
+};
+
+/* -ENOMEM, -ECANCELED, and what engine_step() fails with. */
+int bench_concurrency(Engine *engine, const struct ConcurrencyOptions *options,
+                      const struct Report *report);

@@ -1,0 +1,19 @@
+/*
+ * How long it takes until a model answers: a worker process of its own is started, as systemd does,
+ * by connecting to its socket, and asked for one token.
+ */
+#pragma once
+
+#include "engine/bench/report.h"
+#include "worker/bench-model.h"
+
+struct LoadOptions {
+    const char *model;
+    double budget_sec; /* for all starts together; at least one */
+    unsigned n_threads;
+    struct Roof roof;
+};
+
+/* -ECANCELED, and what starting a process or talking to it fails with. */
+int bench_load(const struct BenchModel *model, const struct LoadOptions *options,
+               const struct Report *report, Reason *why);

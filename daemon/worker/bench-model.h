@@ -1,0 +1,22 @@
+/*
+ * A synthetic model for a benchmark, in a directory of its own that goes with it: written as a GGUF
+ * file and packed by a ryzen-llm-worker --pack, as one that is installed.
+ */
+#pragma once
+
+#include "engine/bench/report.h"
+#include "engine/engine.h"
+#include "engine/synthetic/synthetic.h"
+
+struct BenchModel {
+    char *directory;     /* below TMPDIR or /var/tmp */
+    double pack_seconds; /* what packing took */
+    uint64_t gguf_bytes; /* of the GGUF file, which is gone when it is packed */
+};
+
+/* synthetic->n_layers 0: those of the shape, or as many as memory and disk allow; a note says so.
+ */
+int bench_model_make(struct BenchModel *self, const struct SyntheticOptions *synthetic,
+                     const struct Report *report, Reason *why);
+int bench_model_open(const struct BenchModel *self, unsigned n_threads, Engine **ret, Reason *why);
+void bench_model_done(struct BenchModel *self); /* also of one that is all zero */
