@@ -120,7 +120,7 @@ void properties_print(const struct Property *rows, size_t n_rows, const void *ob
     for (size_t i = 0; i < n_rows; i++)
         if (rows[i].label) widest = MAX(widest, g_utf8_strlen(_(rows[i].label), -1));
     for (size_t i = 0; i < n_rows; i++) {
-        if (!rows[i].label) continue;
+        if (!rows[i].label || (rows[i].type == 's' && !*string_of(&rows[i], object))) continue;
         const char *label = _(rows[i].label);
         g_autofree char *value = property_format(&rows[i], object);
         g_autofree char *clean = printable_line(value);

@@ -30,5 +30,5 @@ char *property_format(const struct Property *row, const void *object);
 /* Members of the object that `builder` is in. */
 void properties_json(const struct Property *rows, size_t n_rows, const void *object,
                      JsonBuilder *builder);
-/* One aligned line each, on stdout. */
+/* One aligned line each, on stdout; none for a string that is empty. */
 void properties_print(const struct Property *rows, size_t n_rows, const void *object);

@@ -132,6 +132,15 @@ static int digest_finish(struct Pack *self, const char **ret, Reason *why) {
     return file_digest_get(self->digest, ret, why);
 }
 
+/* The engine has refused types that are none; a family without keys and values takes no notice. */
+static int kv_type_check(const struct Pack *self, const Engine *engine, Reason *why) {
+    const struct ModelInfo *info = engine_info(engine);
+
+    if (!self->settings.kv_type || *info->kv_type) return 0;
+    return reason_set(why, EINVAL, "a model of the architecture %s has no keys and values to be %s",
+                      info->architecture, self->settings.kv_type);
+}
+
 /* Opens the draft model that was packed before, if there is one, as a worker will. */
 static int draft_check(const struct Pack *self, const Engine *engine, Engine **ret, Reason *why) {
     const struct EngineOptions options = {.max_tokens = 1, .threads_of = engine};
@@ -161,7 +170,8 @@ static int manifest_make(struct Pack *self, const char *digest, char **ret, Reas
     facts.packed_bytes = (uint64_t)status.st_size;
     int r = engine_open(self->packed.fd, &options, &engine, why);
     if (r != 0) return r < 0 ? r : -ESTALE; /* our own file, a moment old */
-    r = draft_check(self, engine, &draft, why);
+    r = kv_type_check(self, engine, why);
+    if (r == 0) r = draft_check(self, engine, &draft, why);
     if (draft) facts.draft = engine_info(draft);
     if (r == 0) *ret = manifest_text(engine, &facts);
     engine_free(draft); /* first: it uses the other one's threads */

@@ -373,6 +373,7 @@ def install_option_errors(daemon, client):
         assert done["finish_reason"] == "error" and done["error"]["name"] == ERROR + "BadModel", done
         assert "bad" not in os.listdir(daemon.models) and ".bad.new" not in os.listdir(daemon.models)
         return done["error"]["message"]
+    assert "keys and values" in refused(fake_model(daemon, "no-kv"), kv_type="i8")
     assert "tokens" in refused(model, draft=[other])
     assert "draft" in refused(model, draft=[parts[0]])
     assert "3" in refused(parts[0], parts=parts[1:2])

@@ -197,6 +197,13 @@ def test_ask_json():
     assert answer["timings"]["prompt_ms"] == 20.0 and "error" not in answer, answer
 
 
+def test_ask_draft():
+    expect(run("ask", "--draft", "lookup", "hi"), 0)
+    assert bus.wait_call("Chat")[2]["draft"] == "lookup"
+    expect(run("ask", "--draft", "often", "hi"), 2, "", "--draft must be auto, off, lookup or model")
+    expect(run("bench", "--draft", "often"), 2, "", "--draft must be auto, off, lookup or model")
+
+
 def test_ask_verbose():
     result = expect(run("ask", "-v", "hi"), 0, "You said: hi\n")
     assert re.search(r"tiny: prompt 7 tokens \(3 recycled\).*answer 5 tokens.*stop", result.err), result
@@ -368,7 +375,10 @@ def test_models():
 
 
 def test_show():
-    assert re.search(r"^Context +4096$", expect(run("show", "plain"), 0, err="").out, re.M)
+    shown = expect(run("show", "plain"), 0, err="").out
+    for line in ("Context +4096", "Keys and values +F16", "Packed file +used"):
+        assert re.search(f"^{line}$", shown, re.M), shown
+    assert "Draft model" not in shown, shown  # it has none
     assert json.loads(expect(run("show", "--json", "plain"), 0).out)["digest"] == "ab" * 32
     expect(run("show", "none"), 1, "", "There is no model none.")
 

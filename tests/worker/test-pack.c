@@ -119,21 +119,48 @@ static void manifest_check(const struct WorkerProcess *worker) {
 
 /* What the worker answers to "abc" when it is started on the whole directory; what it said on
  * stderr. */
-static char described_weights[32]; /* what it says its weights are */
+/* What it says of itself. */
+static char described_weights[32], described_kv_type[8], described_packed[8];
+static guint64 described_memory;
+static int described_draft;
+
+static const struct {
+    const char *name;
+    char *text;
+    gsize size;
+} described[] = {
+    {"weights", described_weights, sizeof described_weights},
+    {"kv_type", described_kv_type, sizeof described_kv_type},
+    {"packed", described_packed, sizeof described_packed},
+};
+
+static void member_read(sd_bus_message *reply, const char *key) {
+    const char *value;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(described); i++)
+        if (strcmp(key, described[i].name) == 0 &&
+            sd_bus_message_read(reply, "v", "s", &value) >= 0) {
+            g_strlcpy(described[i].text, value, described[i].size);
+            return;
+        }
+    if (strcmp(key, "memory_bytes") == 0)
+        sd_bus_message_read(reply, "v", "t", &described_memory);
+    else if (strcmp(key, "draft") == 0)
+        sd_bus_message_read(reply, "v", "b", &described_draft);
+    else
+        sd_bus_message_skip(reply, "v");
+}
 
 static void describe(sd_bus *bus) {
     sd_bus_message *reply = NULL;
-    const char *key, *value;
+    const char *key;
 
     CHECK(sd_bus_call_method(bus, NULL, WORKER_PATH, WORKER_INTERFACE, "Describe", NULL, &reply,
                              NULL) >= 0);
     CHECK(sd_bus_message_enter_container(reply, 'a', "{sv}") > 0);
     while (sd_bus_message_enter_container(reply, 'e', "sv") > 0) {
         sd_bus_message_read(reply, "s", &key);
-        if (strcmp(key, "weights") == 0 && sd_bus_message_read(reply, "v", "s", &value) >= 0)
-            g_strlcpy(described_weights, value, sizeof described_weights);
-        else
-            sd_bus_message_skip(reply, "v");
+        member_read(reply, key);
         sd_bus_message_exit_container(reply);
     }
     sd_bus_message_unref(reply);
@@ -358,6 +385,97 @@ static void requantised(void) {
     worker_clear(&worker);
 }
 
+static void settings_write(const char *directory, const char *text) {
+    g_autofree char *path = g_build_filename(directory, "install.json", NULL);
+    CHECK(g_file_set_contents(path, text, -1, NULL));
+}
+
+/* install.json is obeyed when a model is packed, and when it is loaded, packed or not. */
+static void settings_obeyed(void) {
+    static const char *const wrong[] = {"",
+                                        "[]",
+                                        "{\"weights\":\"q5\"}",
+                                        "{\"kv_type\":\"F16\"}",
+                                        "{\"kv_type\":\"f8\"}",
+                                        "{\"a\":[[[",
+                                        "{} {"};
+    struct WorkerProcess worker;
+    struct Events events;
+    g_autofree char *said = NULL, *said_stale = NULL;
+    worker_prepare(&worker, NULL);
+    tiny_write(&worker);
+    for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        settings_write(worker.directory, wrong[i]);
+        CHECK_INT(pack_path(&worker, worker.directory, &events), 1);
+        CHECK_STR(events_error_name(&events), ERROR_BAD_MODEL);
+        CHECK(strstr(events_error_message(&events), "install.json"));
+        events_clear(&events);
+    }
+
+    settings_write(worker.directory, "{\"weights\":\"q8\",\"kv_type\":\"i8\",\"new\":1}");
+    CHECK_INT(pack_path(&worker, worker.directory, &events), 0);
+    CHECK_INT(events.n_bad, 0);
+    events_clear(&events);
+    g_autofree char *packed = serve(&worker, &said);
+    CHECK_STR(described_packed, "used");
+    CHECK_STR(described_weights, "F16→Q8_0");
+    CHECK_STR(described_kv_type, "I8");
+
+    g_autofree char *path = g_build_filename(worker.directory, "packed.bin", NULL);
+    CHECK(g_file_set_contents(path, "RLLMPAK\0what is this?", 21, NULL));
+    g_autofree char *stale = serve(&worker, &said_stale);
+    CHECK_STR(described_packed, "stale");
+    CHECK_STR(described_weights, "F16→Q8_0");
+    CHECK_STR(described_kv_type, "I8");
+    CHECK_STR(stale, packed);
+    worker_clear(&worker);
+}
+
+/* A draft model is packed where it lies, in 8 bits as its install.json has it, and is counted. */
+static void draft_packed(void) {
+    struct WorkerProcess worker;
+    struct Events events;
+    g_autofree char *said = NULL, *said_stale = NULL, *said_alone = NULL;
+    worker_prepare(&worker, NULL);
+    tiny_write(&worker);
+    g_autofree char *alone = serve(&worker, &said_alone);
+    guint64 memory_alone = described_memory;
+    CHECK_INT(described_draft, 0);
+
+    g_autofree char *draft = g_build_filename(worker.directory, "draft", NULL);
+    g_autofree char *draft_model = g_build_filename(draft, "model.gguf", NULL);
+    g_autofree char *draft_packed_file = g_build_filename(draft, "packed.bin", NULL);
+    g_autofree char *bytes = NULL;
+    gsize size;
+    g_mkdir(draft, 0700);
+    REQUIRE(g_file_get_contents(worker.model, &bytes, &size, NULL));
+    CHECK(g_file_set_contents(draft_model, bytes, (gssize)size, NULL));
+    settings_write(draft, "{\"weights\":\"q8\"}");
+    CHECK_INT(pack_path(&worker, worker.directory, &events), 0);
+    CHECK_INT(events.n_bad, 0);
+    events_clear(&events);
+    CHECK(has_file(&worker, "draft/packed.bin") && has_file(&worker, "draft/manifest.json"));
+    CHECK(manifest_number(&worker, "draft_weight_bytes") > 0);
+
+    g_autofree char *text = serve(&worker, &said);
+    CHECK_STR(text, alone);
+    CHECK_STR(described_packed, "used");
+    CHECK_INT(described_draft, 1);
+    CHECK(described_memory >= memory_alone + manifest_number(&worker, "draft_weight_bytes"));
+
+    CHECK(g_file_set_contents(draft_packed_file, "RLLMPAK\0what is this?", 21, NULL));
+    g_autofree char *stale = serve(&worker, &said_stale);
+    CHECK_STR(stale, alone);
+    CHECK_STR(described_packed, "stale");
+    CHECK_INT(described_draft, 1);
+    g_unlink(draft_model);
+    CHECK_INT(pack_path(&worker, worker.directory, &events), 1);
+    CHECK(strstr(events_error_message(&events), "draft"));
+    events_clear(&events);
+    g_unlink(draft_packed_file);
+    worker_clear(&worker);
+}
+
 static void packed_again(void) {
     struct WorkerProcess worker;
     struct Events events;
@@ -465,6 +583,7 @@ int main(void) {
     if (!worker_program()) return test_skip_all("RYZEN_LLM_WORKER does not name the worker");
     return TEST_MAIN({"packed and served", packed_and_served}, {"split files", split_files},
                      {"damaged alone", damaged_alone}, {"requantised", requantised},
+                     {"settings obeyed", settings_obeyed}, {"draft packed", draft_packed},
                      {"packed again", packed_again}, {"bad files", bad_files},
                      {"reader gone", reader_gone}, {"terminated", terminated});
 }

@@ -176,6 +176,30 @@ static void bad_models(void) {
     worker_clear(&worker);
 }
 
+/* Who waits for a model that cannot be loaded hears why, whatever he asks; then the worker leaves.
+ */
+static void refuses_in_words(void) {
+    static const char *const methods[] = {"Describe", "Exit"};
+    struct WorkerProcess worker;
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    worker_prepare(&worker, NULL);
+    CHECK(g_file_set_contents(worker.model, "This is not a model.", -1, NULL));
+    sd_bus *bus = worker_connect(&worker); /* as the daemon: nobody listens yet */
+    worker_start(&worker, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(methods); i++) {
+        CHECK(sd_bus_call_method(bus, NULL, WORKER_PATH, WORKER_INTERFACE, methods[i], &error, NULL,
+                                 NULL) < 0);
+        CHECK_STR(error.name, ERROR_BAD_MODEL);
+        if (!error.message || !strstr(error.message, "GGUF"))
+            test_fail(__FILE__, __LINE__, "%s: %s", methods[i], error.message);
+        sd_bus_error_free(&error);
+    }
+    sd_bus_close(bus);
+    sd_bus_unref(bus);
+    CHECK_INT(worker_wait(&worker), 1);
+    worker_clear(&worker);
+}
+
 static void bad_usage(void) {
     struct WorkerProcess worker;
     worker_prepare(&worker, NULL);
@@ -232,5 +256,6 @@ int main(void) {
     return TEST_MAIN({"idle exit", idle_exit}, {"busy is not idle", busy_is_not_idle},
                      {"terminated", terminated}, {"exit method", exit_method},
                      {"tells systemd", tells_systemd}, {"bad models", bad_models},
-                     {"bad usage", bad_usage}, {"strangers", strangers});
+                     {"refuses in words", refuses_in_words}, {"bad usage", bad_usage},
+                     {"strangers", strangers});
 }

@@ -156,7 +156,10 @@ static void directory_remove(const char *path) {
     const char *name;
     while (directory && (name = g_dir_read_name(directory))) {
         g_autofree char *file = g_build_filename(path, name, NULL);
-        g_unlink(file);
+        if (g_file_test(file, G_FILE_TEST_IS_DIR))
+            directory_remove(file);
+        else
+            g_unlink(file);
     }
     if (directory) g_dir_close(directory);
     g_rmdir(path);
