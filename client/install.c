@@ -55,12 +55,16 @@ static void report_add(Install *install, const struct Event *event) {
     g_autofree char *before = output_bytes((uint64_t)event_number(line, "bytes_before"));
     g_autofree char *after = output_bytes((uint64_t)event_number(line, "bytes_after"));
     if (g_str_equal(event->stage, "draft")) g_string_append(install->report, _("Draft model: "));
-    g_string_append_printf(install->report,
-                           _("Requantised %.0f matrices from %s to %s: %s became %s; the worst "
-                             "relative error is %.2g %%.\n"),
-                           event_number(line, "matrices"), event_string(line, "from"),
-                           event_string(line, "to"), before, after,
-                           100 * event_number(line, "worst_error"));
+    const double n_matrices = event_number(line, "matrices");
+    g_string_append_printf(
+        install->report,
+        ngettext("Requantised %.0f matrix from %s to %s: %s became %s; the worst "
+                 "relative error is %.2g %%.\n",
+                 "Requantised %.0f matrices from %s to %s: %s became %s; the worst "
+                 "relative error is %.2g %%.\n",
+                 (unsigned long)n_matrices),
+        n_matrices, event_string(line, "from"), event_string(line, "to"), before, after,
+        100 * event_number(line, "worst_error"));
 }
 
 static void install_event(const struct Event *event, void *userdata) {

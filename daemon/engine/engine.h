@@ -99,6 +99,7 @@ struct PackReport {
         const char *from, *to; /* types, as llama.cpp writes them */
         uint32_t n_matrices;
         uint64_t bytes_before, bytes_after;
+        double worst_error; /* of these matrices, as below */
     } changes[PACK_MAX_CHANGES];
     unsigned n_changes;
     /* The matrix that lost most: root mean square of the changes over that of the weights. */

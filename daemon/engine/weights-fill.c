@@ -131,6 +131,7 @@ void weights_report(const struct Weights *weights, struct PackReport *ret) {
         change->n_matrices++;
         change->bytes_before += before;
         change->bytes_after += entry->size;
+        if (weight->error > change->worst_error) change->worst_error = weight->error;
         if (weight->error < ret->worst_error) continue;
         ret->worst_error = weight->error;
         snprintf(ret->worst_name, sizeof ret->worst_name, "%s", entry->name);

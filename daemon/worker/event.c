@@ -103,7 +103,7 @@ void event_requantised(GString *lines, const char *stage, const struct PackRepor
                                ",\"matrices\":%u,\"bytes_before\":%" G_GUINT64_FORMAT
                                ",\"bytes_after\":%" G_GUINT64_FORMAT ",\"worst_error\":%.6f}\n",
                                change->n_matrices, change->bytes_before, change->bytes_after,
-                               report->worst_error >= 0 ? MIN(report->worst_error, 1e6) : 0);
+                               MIN(change->worst_error, 1e6));
     }
 }
 

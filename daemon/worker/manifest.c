@@ -64,6 +64,8 @@ static void add_requantised(JsonBuilder *builder, const struct ManifestFacts *fa
         add_number(builder, "matrices", change->n_matrices);
         add_number(builder, "bytes_before", change->bytes_before);
         add_number(builder, "bytes_after", change->bytes_after);
+        json_builder_set_member_name(builder, "worst_error");
+        json_builder_add_double_value(builder, change->worst_error);
         json_builder_end_object(builder);
     }
     json_builder_end_array(builder);
