@@ -1,4 +1,5 @@
-/* ryzen-llm bench: how fast answers come, measured from outside, as every other program gets them.
+/* ryzen-llm bench: how fast answers come, measured from outside, as every other program gets them;
+ * or, of --suite, how fast models and kernels are (client/suite.h).
  */
 #include <glib/gi18n.h>
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 #include "client/progress.h"
 #include "client/request.h"
 #include "client/samples.h"
+#include "client/suite.h"
 #include "client/workload.h"
 
 #define CONCURRENCY_MAX 256
@@ -39,6 +41,8 @@ static const struct {
 
 typedef struct Bench Bench;
 
+enum { WORD_SUITE, WORD_THREADS, WORD_WEIGHTS, WORD_BUDGET, WORD_OUTPUT, WORD_PLOT, N_SUITE_WORDS };
+
 /* One request of the ones that run at the same time. */
 struct Run {
     Bench *bench;
@@ -49,7 +53,9 @@ struct Run {
 
 struct Bench {
     char *model_name;
-    char *draft, *shape, *weights, *export_path;
+    char *draft, *export_path;
+    struct SuiteOptions suite;
+    char *suite_words[N_SUITE_WORDS]; /* of its options */
     int n_prompt_tokens, n_tokens, n_repeats, n_parallel;
     gboolean json;
     Model model;
@@ -94,9 +100,9 @@ static void bench_done(Bench *bench) {
     connection_close(bench->connection);
     g_free(bench->model_name);
     g_free(bench->draft);
-    g_free(bench->shape);
-    g_free(bench->weights);
     g_free(bench->export_path);
+    g_strfreev(bench->suite.shapes);
+    for (size_t i = 0; i < N_SUITE_WORDS; i++) g_free(bench->suite_words[i]);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Bench, bench_done)
 
@@ -289,11 +295,57 @@ static bool draft_is_known(const char *mode) {
     return r == 0;
 }
 
+static bool has_suite_options(const struct SuiteOptions *suite) {
+    return suite->threads || suite->weights || suite->budget || suite->output || suite->plot ||
+           suite->n_layers != 0 || suite->n_vocab != 0;
+}
+
+static bool is_list(const Bench *bench) {
+    char **shapes = bench->suite.shapes;
+    return shapes && !bench->export_path && g_strv_contains((const char *const *)shapes, "list");
+}
+
+/* What is written or measured without the service. */
+static int shapes_check(const Bench *bench, const struct Verb *verb) {
+    const struct SuiteOptions *suite = &bench->suite;
+    if (suite->n_layers < 0 || suite->n_vocab < 0)
+        return failure_usage(verb, _("--layers and --vocabulary are not negative."));
+    if (bench->export_path && (!suite->shapes || g_strv_length(suite->shapes) != 1))
+        return failure_usage(verb, _("--export writes a model of one --shape."));
+    if (bench->export_path)
+        return suite->suite
+                   ? failure_usage(verb, _("--export measures nothing: it goes without --suite."))
+                   : ARGUMENTS_READ;
+    if (!suite_is_known(suite->suite))
+        return failure_usage(verb, _("There is no suite \"%s\": --suite is %s."), suite->suite,
+                             "inference, kernels, load, concurrency, all");
+    if (bench->model_name)
+        return failure_usage(verb,
+                             _("--suite measures models that it makes up, and takes no --model."));
+    return ARGUMENTS_READ;
+}
+
+/* Models that are named and not written are measured. */
+static void suite_set(Bench *bench) {
+    struct SuiteOptions *suite = &bench->suite;
+    char **words = bench->suite_words;
+    suite->suite = words[WORD_SUITE];
+    suite->threads = words[WORD_THREADS];
+    suite->weights = words[WORD_WEIGHTS];
+    suite->budget = words[WORD_BUDGET];
+    suite->output = words[WORD_OUTPUT];
+    suite->plot = words[WORD_PLOT];
+    suite->json = bench->json;
+    if (!suite->suite && suite->shapes && !bench->export_path) suite->suite = "inference";
+}
+
 static int bench_check(const Bench *bench, const struct Verb *verb) {
     char range[OPTIONS_RANGE_SIZE];
-    const bool lists = bench->shape && g_str_equal(bench->shape, "list");
-    if (!bench->export_path != !bench->shape && !lists)
-        return failure_usage(verb, _("--export and --shape go together."));
+    if (is_list(bench)) return ARGUMENTS_READ;
+    if (bench->export_path || bench->suite.suite) return shapes_check(bench, verb);
+    if (has_suite_options(&bench->suite))
+        return failure_usage(verb, _("--threads, --weights, --budget, --layers, --vocabulary, "
+                                     "--output and --plot go with --suite or --shape."));
     if (!draft_is_known(bench->draft))
         return failure_usage(verb, _("--draft must be %s."),
                              options_range("draft", range, sizeof range));
@@ -305,6 +357,7 @@ static int bench_check(const Bench *bench, const struct Verb *verb) {
 }
 
 static int bench_parse(Bench *bench, const struct Verb *verb, int argc, char **argv) {
+    char **words = bench->suite_words;
     const GOptionEntry entries[] = {
         {"model", 'm', 0, G_OPTION_ARG_FILENAME, &bench->model_name,
          N_("Name of the model; the default one if not given"), N_("MODEL")},
@@ -320,10 +373,24 @@ static int bench_parse(Bench *bench, const struct Verb *verb, int argc, char **a
          N_("Requests at the same time (1)"), N_("N")},
         {"export", 0, 0, G_OPTION_ARG_FILENAME, &bench->export_path,
          N_("Measure nothing: write a model with random weights"), N_("FILE.gguf")},
-        {"shape", 0, 0, G_OPTION_ARG_FILENAME, &bench->shape,
-         N_("Shape of the model to write (\"list\": name them)"), N_("SHAPE")},
-        {"weights", 0, 0, G_OPTION_ARG_FILENAME, &bench->weights,
+        {"suite", 0, 0, G_OPTION_ARG_FILENAME, &words[WORD_SUITE],
+         N_("Without the service: inference, kernels, load, concurrency, all"), N_("SUITE")},
+        {"shape", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &bench->suite.shapes,
+         N_("Model to make up; again for more (\"list\" names them, \"all\")"), N_("SHAPE")},
+        {"weights", 0, 0, G_OPTION_ARG_FILENAME, &words[WORD_WEIGHTS],
          N_("Tensor type of its matrices, such as TQ2_0 or F16"), N_("TYPE")},
+        {"layers", 0, 0, G_OPTION_ARG_INT, &bench->suite.n_layers,
+         N_("Its layers, if not as many as the shape has"), N_("N")},
+        {"vocabulary", 0, 0, G_OPTION_ARG_INT, &bench->suite.n_vocab,
+         N_("Its tokens, if not as many as the shape has"), N_("N")},
+        {"threads", 0, 0, G_OPTION_ARG_FILENAME, &words[WORD_THREADS],
+         N_("Threads of a suite, such as 1,2,8 (one per core)"), N_("LIST")},
+        {"budget", 0, 0, G_OPTION_ARG_FILENAME, &words[WORD_BUDGET],
+         N_("Time for each figure of a suite (3)"), N_("SECONDS")},
+        {"output", 0, 0, G_OPTION_ARG_FILENAME, &words[WORD_OUTPUT],
+         N_("Write the results of a suite as JSON"), N_("FILE.json")},
+        {"plot", 0, 0, G_OPTION_ARG_FILENAME, &words[WORD_PLOT], N_("Write a plot of them"),
+         N_("FILE.svg")},
         {"json", 0, 0, G_OPTION_ARG_NONE, &bench->json, N_("Print a JSON object"), NULL},
         {NULL},
     };
@@ -331,6 +398,7 @@ static int bench_parse(Bench *bench, const struct Verb *verb, int argc, char **a
     int code = arguments_parse(&arguments, verb, argc, argv);
     if (code != ARGUMENTS_READ) return code;
     g_strfreev(arguments.rest);
+    suite_set(bench);
     return bench_check(bench, verb);
 }
 
@@ -339,8 +407,9 @@ int verb_bench(const struct Verb *verb, int argc, char **argv) {
     bench_init(&bench);
     int code = bench_parse(&bench, verb, argc, argv);
     if (code != ARGUMENTS_READ) return code;
-    if (bench.shape && !bench.export_path) return export_list();
-    if (bench.export_path) return export_model(bench.shape, bench.weights, bench.export_path);
+    if (is_list(&bench)) return export_list();
+    if (bench.export_path) return export_model(&bench.suite, bench.export_path);
+    if (bench.suite.suite) return suite_run(&bench.suite);
     if (connection_open(&bench.connection) < 0) return EXIT_FAILURE;
     if (model_get(bench.connection, bench.model_name, &bench.model) < 0) return EXIT_FAILURE;
 

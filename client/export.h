@@ -4,7 +4,9 @@
  */
 #pragma once
 
-/* Returns the exit code. `weights` may be NULL: the shape's own. */
-int export_model(const char *shape, const char *weights, const char *path);
+#include "client/suite.h"
+
+/* Of the first of options->shapes. Returns the exit code. */
+int export_model(const struct SuiteOptions *options, const char *path);
 /* The names of the shapes, one a line, on stdout. */
 int export_list(void);

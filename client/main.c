@@ -71,9 +71,16 @@ static const struct Verb verbs[] = {
         "request;\n"
         "both by the service's clock. All requests: answer tokens of a round, by all of its time.\n"
         "\n"
+        "With --suite or --shape the service takes no part: memory and units of this machine are\n"
+        "measured, then models of real shapes with random weights, or the kernels alone, each\n"
+        "figure with its part of what the machine can do at most.\n"
+        "\n"
         "Examples:\n"
         "  ryzen-llm bench\n"
-        "  ryzen-llm bench -m bitnet-2b --prompt-tokens 512 --concurrency 4 --json")},
+        "  ryzen-llm bench -m bitnet-2b --prompt-tokens 512 --concurrency 4 --json\n"
+        "  ryzen-llm bench --shape bitnet-7b --threads 1,2 --plot bitnet.svg\n"
+        "  ryzen-llm bench --suite kernels --output kernels.json\n"
+        "  ryzen-llm bench --shape mamba-2.8b --weights Q8_0 --export mamba.gguf")},
     {"help", verb_help, N_("Show help for a command"), N_("[COMMAND]"), 0, 1, ""},
 };
 

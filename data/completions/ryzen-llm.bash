@@ -29,7 +29,7 @@ _ryzen_llm() {
         [chat]="--model --system --verbose $generation"
         [models]="--json --quiet" [show]="--json" [install]="--name --replace --weights --kv --draft" [remove]="" [load]=""
         [unload]="--force" [status]="--json" [help]=""
-        [bench]="--model --prompt-tokens --tokens --repeat --concurrency --draft --json --shape --export --weights"
+        [bench]="--model --prompt-tokens --tokens --repeat --concurrency --draft --json --shape --export --weights --suite --layers --vocabulary --threads --budget --output --plot"
     )
     COMPREPLY=()
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import traceback
+import xml.etree.ElementTree
 
 TIMEOUT = 30
 PROMPT = rb">\x1b\[0m "
@@ -484,6 +485,83 @@ def test_bench():
     assert bench["decode"]["median"] == 80.0, bench
     assert bench["time_to_first_token"]["median"] > 0 and bench["completion_tokens"] == 5, bench
     expect(run("bench", "--tokens", "1"), 2, "", "--tokens")
+
+
+SUITE = [
+    {"type": "machine", "version": "1", "tier": "avx2", "cpu": "A <B> & \u202e\x1bC", "kernel": "6", "cores": 4, "cpus": 8, "smt": 2,
+     "l2_bytes": 1 << 20, "l3_bytes": 3 << 24, "l3_domains": 2, "memory_bytes": 1 << 34},
+    {"type": "progress", "stage": "memory", "done": 1, "total": 2},
+    {"type": "read", "threads": 1, "pages": "huge", "streams": 4, "prefetch": 0, "gbps": 20.5},
+    {"type": "roof", "threads": 1, "gbps": 20.5, "i8_gops": 500.0, "f32_gops": 100.0},
+    {"type": "note", "model": "big", "text": "cut to 1 of 2 layers"},
+    {"type": "figure", "suite": "inference", "model": "big <1>", "weights": "TQ2_0", "name": "prompt", "n": 128, "threads": 1,
+     "value": 640.25, "unit": "tokens/s", "samples": 3, "seconds": 0.2, "seconds_least": 0.1, "seconds_most": 0.3, "bytes": 1e9,
+     "i8_operations": 5e10, "f32_operations": 0, "gbps": 5.0, "gops": 250.0, "limit_seconds": 0.1, "percent": 50.0,
+     "bound": "compute"},
+    {"type": "figure", "suite": "inference", "model": "big <1>", "weights": "TQ2_0", "name": "new one", "n": 1, "threads": 1,
+     "value": 7, "unit": "ms"},
+    {"type": "done"},
+]
+
+
+def fake_worker(folder, lines, code=0):
+    """A program that says these lines, and to stderr what it was asked."""
+    path = os.path.join(folder, "worker")
+    with open(path, "w") as file:
+        file.write(f"#!{sys.executable}\nimport sys\nprint(*sys.argv[1:], file=sys.stderr)\n"
+                   f"print({chr(10).join(lines)!r})\nsys.exit({code})\n")
+    os.chmod(path, 0o755)
+    return environment(RYZEN_LLM_WORKER=path)
+
+
+def test_bench_suite():
+    with tempfile.TemporaryDirectory() as folder:
+        env = fake_worker(folder, [json.dumps(line) for line in SUITE])
+        output, plot = os.path.join(folder, "out.json"), os.path.join(folder, "out.svg")
+        result = expect(run("bench", "--suite", "inference", "--shape", "a", "--shape", "b", "--threads", "1,2", "--weights", "F16",
+                            "--layers", "1", "--vocabulary", "300", "--budget", "0.5", "--output", output, "--plot", plot, env=env),
+                        0)
+        assert result.err == ("--bench inference --shape a --shape b --threads 1,2 --weights F16 --budget 0.5 --layers 1 "
+                              "--vocabulary 300\n"), result
+        lines = [line.split() for line in result.out.splitlines()]
+        assert "prompt of 128 tokens 640 tokens/s 5.00 250 50 % units".split() in lines, result.out
+        assert "new one 7.00 ms".split() in lines and "1 thread 20.5 500 100".split() in lines, result.out
+        assert "big: cut to 1 of 2 layers" in result.out and "\x1b" not in result.out, result.out
+        with open(output) as file:
+            saved = json.load(file)
+        assert saved["complete"] is True and saved["machine"]["cores"] == 4, saved
+        assert saved["figures"][0] == {k: v for k, v in SUITE[5].items() if k != "type"}, saved
+        assert [len(saved[name]) for name in ("reads", "roofs", "notes", "figures")] == [1, 1, 1, 2], saved
+        svg = xml.etree.ElementTree.parse(plot)
+        names = {"svg": "http://www.w3.org/2000/svg"}
+        texts = ["".join(text.itertext()) for text in svg.findall("svg:text", names)]
+        assert any("640" in text and "50 %" in text for text in texts), texts
+        assert any("A <B> &" in text for text in texts) and "prompt of 128 tokens" in texts, texts
+        bar, = [float(rect.get("width")) for rect in svg.findall("svg:rect[@class='compute']", names) if rect.get("height") != "10"]
+        room, = [float(rect.get("width")) for rect in svg.findall("svg:rect[@class='room']", names)]
+        assert abs(bar / room - 0.5) < 0.01, (bar, room)
+        assert json.loads(expect(run("bench", "--shape", "a", "--json", env=env), 0).out) == saved
+
+
+def test_bench_suite_that_fails():
+    with tempfile.TemporaryDirectory() as folder:
+        some = fake_worker(folder, [json.dumps(line) for line in SUITE[:-2]] + ["not JSON", "[1]", "{}"], code=1)
+        result = expect(run("bench", "--suite", "all", "--json", env=some), 1)
+        assert json.loads(result.out)["complete"] is False, result
+        expect(run("bench", "--suite", "all", env=fake_worker(folder, [], code=64)), 2, "")
+        expect(run("bench", "--suite", "all", env=fake_worker(folder, [], code=1)), 1, "")
+        good = fake_worker(folder, [json.dumps(line) for line in SUITE])
+        expect(run("bench", "--suite", "all", "--plot", folder + "/none/x.svg", env=good), 1, err="none")
+        expect(run("bench", "--suite", "all", env=environment(RYZEN_LLM_WORKER=folder + "/nobody")), 1, "", "nobody")
+
+
+def test_bench_usage():
+    for arguments, word in ((("--suite", "speed"), "speed"), (("--suite", "all", "-m", "tiny"), "--model"),
+                            (("--export", "x.gguf"), "--shape"), (("--export", "x.gguf", "--shape", "a", "--shape", "b"), "--shape"),
+                            (("--export", "x.gguf", "--shape", "a", "--suite", "all"), "--suite"), (("--threads", "2"), "--suite"),
+                            (("--plot", "x.svg"), "--suite"), (("--output", "x.json"), "--suite"), (("--budget", "1"), "--suite"),
+                            (("--suite", "all", "--layers", "-1"), "--layers")):
+        expect(run("bench", *arguments), 2, "", word)
 
 
 # the command line itself

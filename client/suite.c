@@ -1,0 +1,202 @@
+#include "client/suite.h"
+
+#include <glib/gi18n.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "client/failure.h"
+#include "client/output.h"
+#include "client/progress.h"
+#include "client/worker-program.h"
+
+static const char *const suites[] = {"inference", "kernels", "load", "concurrency", "all"};
+
+/* Lines of the worker, and where they go. */
+static const struct {
+    const char *type, *member;
+} arrays[] = {{"read", "reads"}, {"roof", "roofs"}, {"note", "notes"}, {"figure", "figures"}};
+
+static const struct {
+    const char *stage, *label;
+} stages[] = {
+    {"memory", N_("Reading memory")},        {"units", N_("Multiplying")},
+    {"synthesize", N_("Making up a model")}, {"pack", N_("Packing it")},
+    {"kernels", N_("Measuring products")},   {"inference", N_("Measuring the model")},
+    {"load", N_("Loading again and again")}, {"concurrency", N_("Serving several users")},
+};
+
+/* What a figure is called; %u is n. */
+static const struct {
+    const char *name, *label;
+} labels[] = {
+    {"product", N_("vectors: %u")},
+    {"decode", N_("decode")},
+    {"together", N_("decode, %u together")},
+    {"positions", N_("%u positions at once")},
+    {"one more position", N_("one position more, of %u")},
+    {"prompt", N_("prompt of %u tokens")},
+    {"first token", N_("first token, prompt of %u")},
+    {"weights", N_("weights")},
+    {"bytes per token", N_("read for a token")},
+    {"memory resident", N_("memory resident")},
+    {"pack, first use", N_("pack at first use")},
+    {"pack speed", N_("packing speed")},
+    {"worker resident", N_("memory of a worker")},
+    {"open", N_("open the packed file")},
+    {"connect to first token", N_("connect to first token")},
+    {"served", N_("users: %u, all answers")},
+    {"between tokens, half", N_("users: %u, between tokens, half")},
+    {"between tokens, 95 %", N_("users: %u, between tokens, 95 %%")},
+    {"first token, half", N_("users: %u, first token, half")},
+    {"first token, 95 %", N_("users: %u, first token, 95 %%")},
+};
+
+gboolean suite_is_known(const char *name) {
+    for (gsize i = 0; i < G_N_ELEMENTS(suites); i++)
+        if (g_str_equal(suites[i], name)) return TRUE;
+    return FALSE;
+}
+
+/* ---- Reading a line ---- */
+
+const char *suite_text(JsonObject *line, const char *name) {
+    return json_object_get_string_member_with_default(line, name, "");
+}
+
+double suite_number(JsonObject *line, const char *name) {
+    JsonNode *node = json_object_get_member(line, name);
+    if (!node || !JSON_NODE_HOLDS_VALUE(node)) return NAN;
+    const GType type = json_node_get_value_type(node);
+    return type == G_TYPE_INT64 || type == G_TYPE_DOUBLE ? json_node_get_double(node) : NAN;
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* rows of a table, checked by msgfmt */
+char *suite_figure_label(JsonObject *figure) {
+    const char *name = suite_text(figure, "name");
+    const double n = suite_number(figure, "n");
+    for (gsize i = 0; i < G_N_ELEMENTS(labels); i++)
+        if (g_str_equal(labels[i].name, name))
+            return g_strdup_printf(_(labels[i].label), isnan(n) ? 0 : (unsigned)n);
+    return g_strdup(name);
+}
+#pragma GCC diagnostic pop
+
+char *suite_figure_heading(JsonObject *figure) {
+    const char *weights = suite_text(figure, "weights");
+    const unsigned n_threads = (unsigned)suite_number(figure, "threads");
+    g_autofree char *threads =
+        g_strdup_printf(ngettext("%u thread", "%u threads", n_threads), n_threads);
+    return g_strdup_printf("%s: %s %s, %s", suite_text(figure, "suite"),
+                           suite_text(figure, "model"), weights, threads);
+}
+
+/* ---- Following the worker ---- */
+
+static void results_add(JsonObject *results, JsonNode *root) {
+    g_autoptr(JsonNode) line = json_node_copy(root);
+    JsonObject *object = json_node_get_object(line);
+    g_autofree char *type = g_strdup(suite_text(object, "type"));
+    json_object_remove_member(object, "type");
+    if (g_str_equal(type, "machine"))
+        json_object_set_member(results, "machine", g_steal_pointer(&line));
+    for (gsize i = 0; line && i < G_N_ELEMENTS(arrays); i++)
+        if (g_str_equal(arrays[i].type, type))
+            json_array_add_element(json_object_get_array_member(results, arrays[i].member),
+                                   g_steal_pointer(&line));
+    if (g_str_equal(type, "done")) json_object_set_boolean_member(results, "complete", TRUE);
+}
+
+static void progress_show(Progress *progress, JsonObject *line) {
+    const double done = suite_number(line, "done"), total = suite_number(line, "total");
+    const char *label = _("Measuring");
+    for (gsize i = 0; i < G_N_ELEMENTS(stages); i++)
+        if (g_str_equal(stages[i].stage, suite_text(line, "stage"))) label = _(stages[i].label);
+    if (done >= 0 && total > 0) progress_update(progress, label, (guint64)done, (guint64)total);
+}
+
+static void line_take(JsonObject *results, Progress *progress, const char *text, gsize length) {
+    g_autoptr(JsonParser) parser = json_parser_new();
+    if (!json_parser_load_from_data(parser, text, (gssize)length, NULL)) return;
+    JsonNode *root = json_parser_get_root(parser);
+    if (!root || !JSON_NODE_HOLDS_OBJECT(root)) return;
+    if (g_str_equal(suite_text(json_node_get_object(root), "type"), "progress"))
+        progress_show(progress, json_node_get_object(root));
+    else
+        results_add(results, root);
+}
+
+static JsonObject *worker_follow(GSubprocess *worker) {
+    g_autoptr(Progress) progress = progress_new();
+    g_autoptr(GDataInputStream) lines =
+        g_data_input_stream_new(g_subprocess_get_stdout_pipe(worker));
+    JsonObject *results = json_object_new();
+    gsize length;
+    char *line;
+    json_object_set_object_member(results, "machine", json_object_new());
+    for (gsize i = 0; i < G_N_ELEMENTS(arrays); i++)
+        json_object_set_array_member(results, arrays[i].member, json_array_new());
+    json_object_set_boolean_member(results, "complete", FALSE);
+    while ((line = g_data_input_stream_read_line(lines, &length, NULL, NULL))) {
+        line_take(results, progress, line, length);
+        g_free(line);
+    }
+    return results;
+}
+
+/* ---- Showing ---- */
+
+static int file_write(const char *path, const char *text) {
+    g_autoptr(GError) error = NULL;
+    if (g_file_set_contents(path, text, -1, &error)) return EXIT_SUCCESS;
+    return failure("%s", error->message);
+}
+
+static char *results_json(JsonObject *results) {
+    g_autoptr(JsonNode) root = json_node_init_object(json_node_alloc(), results);
+    g_autofree char *text = json_to_string(root, TRUE);
+    return g_strconcat(text, "\n", NULL);
+}
+
+static int results_show(const struct SuiteOptions *options, JsonObject *results) {
+    g_autofree char *json = results_json(results);
+    int code = EXIT_SUCCESS;
+    if (options->json)
+        fputs(json, stdout);
+    else
+        suite_table(results);
+    if (options->output) code = file_write(options->output, json);
+    if (code == EXIT_SUCCESS && options->plot) {
+        g_autofree char *svg = suite_plot(results);
+        code = file_write(options->plot, svg);
+    }
+    return code;
+}
+
+static GSubprocess *worker_start(const struct SuiteOptions *options) {
+    g_autoptr(GPtrArray) arguments = worker_arguments_new();
+    worker_argument(arguments, "--bench", options->suite);
+    for (char **shape = options->shapes; shape && *shape; shape++)
+        worker_argument(arguments, "--shape", *shape);
+    worker_argument(arguments, "--threads", options->threads);
+    worker_argument(arguments, "--weights", options->weights);
+    worker_argument(arguments, "--budget", options->budget);
+    worker_argument_count(arguments, "--layers", options->n_layers);
+    worker_argument_count(arguments, "--vocabulary", options->n_vocab);
+    return worker_program_start(arguments, G_SUBPROCESS_FLAGS_STDOUT_PIPE);
+}
+
+/* What was measured before something failed is shown, too. */
+int suite_run(const struct SuiteOptions *options) {
+    g_autoptr(GSubprocess) worker = worker_start(options);
+    if (!worker) return EXIT_FAILURE;
+    g_autoptr(JsonObject) results = worker_follow(worker);
+    const int status = worker_program_wait(worker);
+    if (status == EX_USAGE) return EXIT_USAGE;
+    int code = EXIT_SUCCESS;
+    if (json_array_get_length(json_object_get_array_member(results, "roofs")) > 0)
+        code = results_show(options, results);
+    return status == EXIT_SUCCESS ? code : EXIT_FAILURE;
+}
