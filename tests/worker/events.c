@@ -12,8 +12,10 @@ void events_open(struct Events *events, int size, int *ret_write_fd) {
     if (pipe2(fds, O_CLOEXEC) < 0) abort();
     if (size && fcntl(fds[1], F_SETPIPE_SZ, size) < 0) abort();
     fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    *events =
-        (struct Events){.fd = fds[0], .bytes = g_string_new(NULL), .text = g_string_new(NULL)};
+    *events = (struct Events){.fd = fds[0],
+                              .bytes = g_string_new(NULL),
+                              .text = g_string_new(NULL),
+                              .deltas = g_string_new(NULL)};
     *ret_write_fd = fds[1];
 }
 
@@ -26,6 +28,7 @@ void events_clear(struct Events *events) {
     events_close(events);
     g_string_free(events->bytes, TRUE);
     g_string_free(events->text, TRUE);
+    g_string_free(events->deltas, TRUE);
     g_clear_pointer(&events->done, json_node_unref);
 }
 
@@ -38,6 +41,7 @@ static void line_take(struct Events *events, const char *line, size_t size) {
     if (!type || events->done || size > 4096) events->n_bad++;
     if (g_strcmp0(type, "delta") == 0) {
         events->n_deltas++;
+        g_string_append_printf(events->deltas, "%s\n", line);
         g_string_append(events->text,
                         json_object_get_string_member(json_node_get_object(node), "text"));
     } else if (g_strcmp0(type, "progress") == 0) {

@@ -8,9 +8,10 @@
 #include <stdbool.h>
 
 struct Events {
-    int fd;         /* read end of the pipe; -1: closed */
-    GString *bytes; /* read, but not a whole line yet */
-    GString *text;  /* of all deltas */
+    int fd;          /* read end of the pipe; -1: closed */
+    GString *bytes;  /* read, but not a whole line yet */
+    GString *text;   /* of all deltas */
+    GString *deltas; /* their lines */
     unsigned n_deltas, n_progress, n_done;
     unsigned n_bad; /* lines that are too long, not JSON, or come after "done" */
     JsonNode *done; /* the last line */

@@ -8,154 +8,21 @@
 #include <unistd.h>
 
 #include "engine/text/tokenizer.h"
-#include "events.h"
 #include "fake-model.h"
+#include "scheduled.h"
 #include "worker/embedding.h"
 #include "worker/generation.h"
 #include "worker/limits.h"
 #include "worker/scheduler.h"
-
-/* ---- A scheduler that is loaded ---- */
-
-static const struct FakeModel *draft_model_file; /* NULL: no draft model */
-
-static int open_file(const struct FakeModel *model, const struct EngineOptions *options,
-                     Engine **ret, Reason *why) {
-    int fd = fake_model_open(model);
-    int r = engine_open(fd, options, ret, why);
-    close(fd);
-    return r;
-}
-
-static int open_model(void *userdata, Engine **ret, Engine **ret_draft, Reason *why) {
-    struct EngineOptions options = {.n_threads = 1, .max_tokens = STEP_TOKENS_MAX};
-    int r = open_file(userdata, &options, ret, why);
-    if (r < 0 || !draft_model_file) return r;
-    options.threads_of = *ret;
-    return open_file(draft_model_file, &options, ret_draft, why);
-}
-
-static bool opened;
-
-static void handle_opened(void *userdata, int r, const Reason *why) {
-    if (r < 0) test_fail(__FILE__, __LINE__, "engine_open: %d %s", r, why->text);
-    opened = true;
-}
+/* ---- What a case starts from ---- */
 
 static Scheduler *start(const struct FakeModel *model, unsigned max_sequences, unsigned queue,
                         gint64 parked_grace_usec) {
-    const struct SchedulerOptions options = {
-        .max_sequences = max_sequences,
-        .queue = queue,
-        .parked_grace_usec = parked_grace_usec,
-        .parked_max_usec = PARKED_MAX_USEC,
-        .open = open_model,
-        .opened = handle_opened,
-        .userdata = (void *)model,
-    };
-    Scheduler *scheduler = scheduler_new(&options, NULL);
-
-    opened = false;
-    while (!opened) g_main_context_iteration(NULL, TRUE);
-    return scheduler;
-}
-
-/* ---- A request and what comes of it ---- */
-
-struct Run {
-    struct Events events;
-    struct Job *job;
-    bool finished;
-    gint64 admitted_usec;
-    enum Finish finish;
-};
-
-static void handle_finished(struct Job *job, void *userdata) {
-    struct Run *run = userdata;
-    run->finished = true;
-    run->admitted_usec = job->admitted_usec;
-    run->finish = job->finish;
-    job_free(job);
-    run->job = NULL;
-}
-
-struct Ask {
-    const char *grammar, *schema;
-    const char *prompt;
-    const char *stop;
-    const char *draft; /* NULL: "off" */
-    uint32_t namespace, max_tokens;
-    double temperature;
-    int pipe_size;
-    bool progress;
-};
-
-static int generate(Scheduler *scheduler, struct Run *run, const struct Ask *ask,
-                    struct Failure *failure) {
-    const Engine *engine = scheduler_engine(scheduler);
-    struct GenerateOptions options;
-    Stream *stream;
-    Token *tokens;
-    size_t n;
-    int fd;
-
-    *run = (struct Run){0};
-    events_open(&run->events, ask->pipe_size, &fd);
-    CHECK_INT(stream_new(fd, &stream), 0);
+    int fd = fake_model_open(model);
+    Scheduler *scheduler =
+        scheduled_start(&(struct ScheduledModels){fd, -1}, max_sequences, queue, parked_grace_usec);
     close(fd);
-    CHECK_INT(tokenizer_encode(engine_tokenizer(engine), ask->prompt, strlen(ask->prompt),
-                               TOKENIZE_BOS, &tokens, &n),
-              0);
-    options_init(&options);
-    options.temperature = ask->temperature;
-    options_set_seed(&options, 7);
-    options.max_tokens = ask->max_tokens ? ask->max_tokens : 40;
-    options.progress = ask->progress;
-    options.ignore_eos = true;
-    CHECK_INT(options_set_text(&options, "draft", ask->draft ? ask->draft : "off"), 0);
-    if (ask->grammar) CHECK_INT(options_set_text(&options, "grammar", ask->grammar), 0);
-    if (ask->schema) CHECK_INT(options_set_text(&options, "json_schema", ask->schema), 0);
-    if (ask->stop) CHECK_INT(options_set_text(&options, "stop", ask->stop), 0);
-    int r = generation_new(engine, scheduler_drafting(scheduler), ask->namespace, tokens, n,
-                           &options, stream, &run->job, failure);
-    options_done(&options);
-    if (r < 0) {
-        stream_free(stream);
-        return r;
-    }
-    run->job->finished = handle_finished;
-    run->job->userdata = run;
-    r = scheduler_submit(scheduler, &run->job, 1);
-    if (r < 0) job_free(g_steal_pointer(&run->job));
-    return r;
-}
-
-static void run_start(Scheduler *scheduler, struct Run *run, const struct Ask *ask) {
-    struct Failure failure = {NULL};
-    CHECK_INT(generate(scheduler, run, ask, &failure), 0);
-    if (failure.name) test_fail(__FILE__, __LINE__, "%s", failure.message);
-}
-
-static void run_wait(struct Run *run) {
-    while (!run->finished) g_main_context_iteration(NULL, TRUE);
-}
-
-/* Reads to the end and waits for the job. */
-static void run_finish(struct Run *run) {
-    events_finish(&run->events);
-    run_wait(run);
-    events_drain(&run->events);
-    CHECK_INT(run->events.n_bad, 0);
-    CHECK_INT(run->events.n_done, 1);
-}
-
-static char *run_text(Scheduler *scheduler, const struct Ask *ask) {
-    struct Run run;
-    run_start(scheduler, &run, ask);
-    run_finish(&run);
-    char *text = g_strdup(run.events.text->str);
-    events_clear(&run.events);
-    return text;
+    return scheduler;
 }
 
 static char *long_prompt(size_t n) {
@@ -164,7 +31,6 @@ static char *long_prompt(size_t n) {
     prompt[n] = '\0';
     return prompt;
 }
-
 /* ---- Cases ---- */
 
 /* The same answer whoever else is there, greedy and drawn. */
@@ -224,73 +90,6 @@ static void long_prompt_starves_nobody(void) {
     events_clear(&speaker.events);
     events_clear(&reader.events);
     scheduler_free(scheduler);
-}
-
-/* ---- Drafts ---- */
-
-/* The text of an answer and how much of it was drafted, and rightly so. */
-struct Drafted {
-    char *text;
-    int64_t n_drafted, n_accepted;
-};
-
-static struct Drafted run_drafted(Scheduler *scheduler, struct Ask ask, const char *draft) {
-    struct Run run;
-    ask.draft = draft;
-    run_start(scheduler, &run, &ask);
-    run_finish(&run);
-    struct Drafted ret = {
-        .text = g_strdup(run.events.text->str),
-        .n_drafted = events_usage(&run.events, "drafted_tokens"),
-        .n_accepted = events_usage(&run.events, "accepted_tokens"),
-    };
-    CHECK_INT(events_usage(&run.events, "completion_tokens"), ask.max_tokens);
-    events_clear(&run.events);
-    return ret;
-}
-
-/* Drafting changes the speed and nothing else, greedy or drawn, whatever the family can take back.
- * Returns how many guesses were right. */
-static int64_t check_drafts(const struct FakeModel *model, const char *draft) {
-    static const double temperatures[] = {0, 1, 3};
-    Scheduler *scheduler = start(model, 2, 0, PARKED_GRACE_USEC);
-    int64_t n_accepted = 0;
-
-    for (size_t i = 0; i < G_N_ELEMENTS(temperatures); i++) {
-        const struct Ask ask = {
-            .prompt = "abcabcab", .temperature = temperatures[i], .max_tokens = 200};
-        struct Drafted plain = run_drafted(scheduler, ask, "off");
-        struct Drafted drafted = run_drafted(scheduler, ask, draft);
-        CHECK_STR(drafted.text, plain.text);
-        CHECK_INT(plain.n_drafted, 0);
-        CHECK(drafted.n_accepted <= drafted.n_drafted);
-        n_accepted += drafted.n_accepted;
-        g_free(plain.text);
-        g_free(drafted.text);
-    }
-    scheduler_free(scheduler);
-    return n_accepted;
-}
-
-/* A model that looks back on one token soon goes round in circles. */
-static void looked_up_drafts(void) {
-    CHECK(check_drafts(&(struct FakeModel){.window = 1, .step_usec = 200}, "lookup") > 80);
-    CHECK(check_drafts(&(struct FakeModel){.window = 1, .step_usec = 200, .rewind_step = 50},
-                       "auto") > 80);
-    check_drafts(&(struct FakeModel){.step_usec = 200}, "auto");
-}
-
-/* The same model guesses right whenever both draw with the same number; another one seldom. */
-static void model_drafts(void) {
-    const struct FakeModel model = {.rewind_step = 7, .step_usec = 400}, same = {0},
-                           other = {.window = 2};
-
-    draft_model_file = &same;
-    CHECK(check_drafts(&model, "model") > 150);
-    draft_model_file = &other;
-    check_drafts(&model, "model");
-    draft_model_file = NULL;
-    CHECK_INT(check_drafts(&model, "model"), 0);
 }
 
 static void cancel_running_and_queued(void) {
@@ -399,7 +198,7 @@ static void busy_past_the_queue(void) {
 
     run_start(scheduler, &first, &(struct Ask){.prompt = "a", .max_tokens = 60000});
     run_start(scheduler, &second, &(struct Ask){.prompt = "b"});
-    CHECK_INT(generate(scheduler, &third, &(struct Ask){.prompt = "c"}, &failure), -EBUSY);
+    CHECK_INT(run_try(scheduler, &third, &(struct Ask){.prompt = "c"}, &failure), -EBUSY);
     scheduler_cancel(scheduler, first.job);
     run_finish(&first);
     run_finish(&second);
@@ -448,7 +247,7 @@ static void end_of_the_context(void) {
     CHECK_INT(events_usage(&run.events, "completion_tokens"), 4);
     events_clear(&run.events);
 
-    CHECK(generate(scheduler, &run, &(struct Ask){.prompt = too_long}, &failure) < 0);
+    CHECK(run_try(scheduler, &run, &(struct Ask){.prompt = too_long}, &failure) < 0);
     CHECK_STR(failure.name, ERROR_CONTEXT_TOO_LONG);
     CHECK_STR(failure.message, "The prompt has 64 tokens; the context holds 64, with the answer.");
     events_clear(&run.events);
@@ -637,8 +436,7 @@ static void answers_the_watchdog(void) {
 int main(void) {
     signal(SIGPIPE, SIG_IGN);
     return TEST_MAIN(
-        {"alone or together", alone_or_together}, {"drafts that are looked up", looked_up_drafts},
-        {"drafts of a model", model_drafts},
+        {"alone or together", alone_or_together},
         {"long prompt starves nobody", long_prompt_starves_nobody},
         {"cancel running and queued", cancel_running_and_queued},
         {"reader that goes cancels", reader_that_goes_cancels},

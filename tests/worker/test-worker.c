@@ -22,14 +22,13 @@ static void describe(void) {
     static const struct {
         const char *name, *type, *value;
     } expected[] = {
-        {"name", "s", "fake"},         {"title", "s", "A fake model"},
-        {"architecture", "s", "fake"}, {"family", "s", "fake"},
-        {"weights", "s", NULL},        {"kv_type", "s", ""},
-        {"packed", "s", "none"},       {"draft", "b", NULL},
-        {"parameters", "t", NULL},
-        {"weight_bytes", "t", NULL},   {"memory_bytes", "t", NULL},
-        {"context_length", "u", NULL}, {"vocabulary_size", "u", NULL},
-        {"can_chat", "b", NULL},
+        {"name", "s", "fake"},          {"title", "s", "A fake model"},
+        {"architecture", "s", "fake"},  {"family", "s", "fake"},
+        {"weights", "s", NULL},         {"kv_type", "s", ""},
+        {"packed", "s", "none"},        {"draft", "b", NULL},
+        {"parameters", "t", NULL},      {"weight_bytes", "t", NULL},
+        {"memory_bytes", "t", NULL},    {"context_length", "u", NULL},
+        {"vocabulary_size", "u", NULL}, {"can_chat", "b", NULL},
     };
     CHECK(sd_bus_message_enter_container(reply, 'a', "{sv}") > 0);
     for (size_t i = 0; i < G_N_ELEMENTS(expected); i++) {
