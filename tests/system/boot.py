@@ -42,8 +42,11 @@ class Container:
         """The container's PID 1: the systemd that is a child of nspawn."""
         path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         for pid in open(path).read().split():
-            if os.path.basename(os.readlink(f"/proc/{pid}/exe")) == "systemd":
-                return pid
+            try:
+                if os.path.basename(os.readlink(f"/proc/{pid}/exe")) == "systemd":
+                    return pid
+            except FileNotFoundError:
+                continue  # a helper of nspawn that has just ended
         return None
 
     def boot(self):
