@@ -229,28 +229,28 @@ ALWAYS_INLINE void i4(const struct Matrix *matrix, uint32_t tile, const struct A
 
 DEFINE_BLOCK(f32, 1)
 static Block *const f32_blocks[] = {NULL, f32_1};
-DEFINE_MATMUL(avx2_matmul_f32, f32_blocks)
+DEFINE_MATMUL(avx2_matmul_f32, f32_blocks, NULL, NULL)
 
 DEFINE_BLOCK(f16, 1)
 DEFINE_BLOCK(f16, 2)
 static Block *const f16_blocks[] = {NULL, f16_1, f16_2};
-DEFINE_MATMUL(avx2_matmul_f16, f16_blocks)
+DEFINE_MATMUL(avx2_matmul_f16, f16_blocks, NULL, NULL)
 
 DEFINE_BLOCK(i8, 1)
 DEFINE_BLOCK(i8, 2)
 static Block *const i8_blocks[] = {NULL, i8_1, i8_2};
-DEFINE_MATMUL(avx2_matmul_i8, i8_blocks)
+DEFINE_MATMUL(avx2_matmul_i8, i8_blocks, NULL, NULL)
 
 DEFINE_BLOCK(i4, 1)
 DEFINE_BLOCK(i4, 2)
 DEFINE_BLOCK(i4, 3)
 DEFINE_BLOCK(i4, 4)
 static Block *const i4_blocks[] = {NULL, i4_1, i4_2, i4_3, i4_4};
-DEFINE_MATMUL(avx2_matmul_i4, i4_blocks)
+DEFINE_MATMUL(avx2_matmul_i4, i4_blocks, NULL, NULL)
 
 DEFINE_BLOCK(t2, 1)
 DEFINE_BLOCK(t2, 2)
 DEFINE_BLOCK(t2, 3)
 DEFINE_BLOCK(t2, 4)
 static Block *const t2_blocks[] = {NULL, t2_1, t2_2, t2_3, t2_4};
-DEFINE_MATMUL(avx2_matmul_t2, t2_blocks)
+DEFINE_MATMUL(avx2_matmul_t2, t2_blocks, NULL, NULL)

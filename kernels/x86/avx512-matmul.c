@@ -32,64 +32,65 @@ ALWAYS_INLINE void rows_store(float *y, Rows a) {
 #include "kernels/x86/float-matmul.h"
 
 /*
- * T2 for few vectors, where unpacking would cost as much as multiplying: instead of shifting the
- * four codes of a byte down they are multiplied where they stand, as 1, 4, 16 and 64 times the
- * code, and each gets a sum of its own that is shifted once at the end.
+ * T2: instead of shifting the four codes of a byte down, which would cost as much as multiplying
+ * them, they are multiplied where they stand, as 1, 4, 16 and 64 times the code, and each gets a
+ * sum of its own that is shifted once at the end. With more vectors than there are registers for
+ * that it is 1 and 4 times the code and a shift by 4, or shifts alone.
  */
-ALWAYS_INLINE void t2_few(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
-                          uint32_t v0, float *y, size_t y_stride, const unsigned n_vectors) {
-    const uint32_t n_groups = (matrix->n_cols + 15) / 16;
-    const char *data = block_tile(matrix, tile);
-    Sums dots[BLOCK_MAX_VECTORS][4];
+ALWAYS_INLINE unsigned t2_n_sums(const unsigned n_tiles, const unsigned n_vectors) {
+    return n_tiles * n_vectors <= 6 ? 4 : n_tiles * n_vectors <= 12 ? 2 : 1;
+}
+
+typedef Sums T2Sums[BLOCK_MAX_VECTORS][BLOCK_MAX_TILES][4];
+
+/* Adds a group of 16 columns of tiles that lie tile_size apart. */
+ALWAYS_INLINE void t2_group(const char *data, size_t tile_size, const int8_t *q, size_t stride,
+                            T2Sums dots, const unsigned n_tiles, const unsigned n_vectors) {
+    const unsigned n_sums = t2_n_sums(n_tiles, n_vectors);
+    __m512i codes[BLOCK_MAX_TILES];
 
     UNROLL
-    for (unsigned v = 0; v < n_vectors; v++) UNROLL
-    for (unsigned g = 0; g < 4; g++) dots[v][g] = (Sums){0};
-    for (size_t group = 0; group < n_groups; group++) {
-        __m512i codes = _mm512_loadu_si512(data + group * 64);
-        UNROLL
-        for (unsigned g = 0; g < 4; g++) {
-            __m512i some = _mm512_and_si512(codes, _mm512_set1_epi8((char)(3 << 2 * g)));
-            UNROLL
-            for (unsigned v = 0; v < n_vectors; v++) {
-                const int8_t *q = x->i8 + (v0 + v) * x->stride + group * 16 + 4 * g;
-                dots[v][g] = add_dots(dots[v][g], some, q);
-            }
-        }
+    for (unsigned t = 0; t < n_tiles; t++) {
+        codes[t] = _mm512_loadu_si512(data + t * tile_size);
+        block_prefetch(data + t * tile_size);
     }
     UNROLL
-    for (unsigned v = 0; v < n_vectors; v++) {
-        Sums dot = (Sums){0} - x->sums[v0 + v];
+    for (unsigned g = 0; g < 4; g++) {
+        const unsigned place = g % n_sums;
+        __m512i some[BLOCK_MAX_TILES];
         UNROLL
-        for (unsigned g = 0; g < 4; g++) dot += dots[v][g] >> 2 * g;
-        store_t2(matrix, x, v0 + v, block_y(y, y_stride, v0 + v, tile), dot);
+        for (unsigned t = 0; t < n_tiles; t++)
+            some[t] = _mm512_and_si512(_mm512_srli_epi16(codes[t], 2 * (g - place)),
+                                       _mm512_set1_epi8((char)(3 << 2 * place)));
+        UNROLL
+        for (unsigned v = 0; v < n_vectors; v++) UNROLL
+        for (unsigned t = 0; t < n_tiles; t++)
+            dots[v][t][place] = add_dots(dots[v][t][place], some[t], q + v * stride + 4 * g);
     }
 }
 
-/* T2 for many vectors: a group's codes are unpacked once for all of them. */
-ALWAYS_INLINE void t2_many(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
-                           uint32_t v0, float *y, size_t y_stride, const unsigned n_vectors) {
-    const uint32_t n_groups = (matrix->n_cols + 15) / 16;
+ALWAYS_INLINE void t2(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
+                      uint32_t v0, float *y, size_t y_stride, const unsigned n_tiles,
+                      const unsigned n_vectors) {
+    const unsigned n_sums = t2_n_sums(n_tiles, n_vectors);
+    const size_t tile_size = matrix_tile_size(MATRIX_T2, matrix->n_cols);
     const char *data = block_tile(matrix, tile);
-    Sums dots[BLOCK_MAX_VECTORS];
+    const int8_t *q = x->i8 + v0 * x->stride;
+    T2Sums dots;
 
     UNROLL
-    for (unsigned v = 0; v < n_vectors; v++) dots[v] = (Sums){0} - x->sums[v0 + v];
-    for (size_t group = 0; group < n_groups; group++) {
-        __m512i codes = _mm512_loadu_si512(data + group * 64);
-        UNROLL
-        for (unsigned g = 0; g < 4; g++) {
-            __m512i some = _mm512_and_si512(_mm512_srli_epi16(codes, 2 * g), _mm512_set1_epi8(3));
-            UNROLL
-            for (unsigned v = 0; v < n_vectors; v++) {
-                const int8_t *q = x->i8 + (v0 + v) * x->stride + group * 16 + 4 * g;
-                dots[v] = add_dots(dots[v], some, q);
-            }
-        }
-    }
+    for (unsigned v = 0; v < n_vectors; v++) UNROLL
+    for (unsigned i = 0; i < n_tiles * n_sums; i++) dots[v][i / n_sums][i % n_sums] = (Sums){0};
+    for (size_t at = 0; at < tile_size; at += 64, q += 16)
+        t2_group(data + at, tile_size, q, x->stride, dots, n_tiles, n_vectors);
     UNROLL
-    for (unsigned v = 0; v < n_vectors; v++)
-        store_t2(matrix, x, v0 + v, block_y(y, y_stride, v0 + v, tile), dots[v]);
+    for (unsigned v = 0; v < n_vectors; v++) UNROLL
+    for (unsigned t = 0; t < n_tiles; t++) {
+        Sums dot = (Sums){0} - x->sums[v0 + v];
+        UNROLL
+        for (unsigned i = 0; i < n_sums; i++) dot += dots[v][t][i] >> 2 * i;
+        store_t2(matrix, x, v0 + v, block_y(y, y_stride, v0 + v, tile + t), dot);
+    }
 }
 
 /* The dots of one block of I8 with n_vectors vectors. The weights are made unsigned by adding 128,
@@ -102,6 +103,7 @@ ALWAYS_INLINE void i8_dots(const char *block, const int8_t *q, size_t stride, co
     for (unsigned g = 0; g < 8; g++) {
         __m512i w =
             _mm512_xor_si512(_mm512_loadu_si512(block + g * 64), _mm512_set1_epi8((char)0x80));
+        block_prefetch(block + g * 64);
         UNROLL
         for (unsigned v = 0; v < n_vectors; v++)
             dots[v] = add_dots(dots[v], w, q + v * stride + 4 * g);
@@ -149,6 +151,7 @@ ALWAYS_INLINE void i4_dots(const char *block, const int8_t *q, size_t stride, co
     UNROLL
     for (unsigned g = 0; g < 4; g++) {
         __m512i both = _mm512_loadu_si512(block + g * 64);
+        block_prefetch(block + g * 64);
         __m512i w_low = _mm512_and_si512(both, _mm512_set1_epi8(0x0f));
         __m512i w_high = _mm512_and_si512(both, _mm512_set1_epi8((char)0xf0));
         UNROLL
@@ -195,7 +198,7 @@ DEFINE_BLOCK(f32, 4)
 DEFINE_BLOCK(f32, 5)
 DEFINE_BLOCK(f32, 6)
 static Block *const f32_blocks[] = {NULL, f32_1, f32_2, f32_3, f32_4, f32_5, f32_6};
-DEFINE_MATMUL(avx512_matmul_f32, f32_blocks)
+DEFINE_MATMUL(avx512_matmul_f32, f32_blocks, NULL, NULL)
 
 DEFINE_BLOCK(f16, 1)
 DEFINE_BLOCK(f16, 2)
@@ -204,7 +207,7 @@ DEFINE_BLOCK(f16, 4)
 DEFINE_BLOCK(f16, 5)
 DEFINE_BLOCK(f16, 6)
 static Block *const f16_blocks[] = {NULL, f16_1, f16_2, f16_3, f16_4, f16_5, f16_6};
-DEFINE_MATMUL(avx512_matmul_f16, f16_blocks)
+DEFINE_MATMUL(avx512_matmul_f16, f16_blocks, NULL, NULL)
 
 DEFINE_BLOCK(i8, 1)
 DEFINE_BLOCK(i8, 2)
@@ -212,8 +215,10 @@ DEFINE_BLOCK(i8, 3)
 DEFINE_BLOCK(i8, 4)
 DEFINE_BLOCK(i8, 5)
 DEFINE_BLOCK(i8, 6)
-static Block *const i8_blocks[] = {NULL, i8_1, i8_2, i8_3, i8_4, i8_5, i8_6};
-DEFINE_MATMUL_OR(avx512_matmul_i8, i8_blocks, 8, avx512_panels_i8)
+DEFINE_BLOCK(i8, 7)
+DEFINE_BLOCK(i8, 8)
+static Block *const i8_blocks[] = {NULL, i8_1, i8_2, i8_3, i8_4, i8_5, i8_6, i8_7, i8_8};
+DEFINE_MATMUL(avx512_matmul_i8, i8_blocks, NULL, avx512_panels_i8)
 
 DEFINE_BLOCK(i4, 1)
 DEFINE_BLOCK(i4, 2)
@@ -221,17 +226,27 @@ DEFINE_BLOCK(i4, 3)
 DEFINE_BLOCK(i4, 4)
 DEFINE_BLOCK(i4, 5)
 DEFINE_BLOCK(i4, 6)
-static Block *const i4_blocks[] = {NULL, i4_1, i4_2, i4_3, i4_4, i4_5, i4_6};
-DEFINE_MATMUL_OR(avx512_matmul_i4, i4_blocks, 8, avx512_panels_i4)
+DEFINE_BLOCK(i4, 7)
+DEFINE_BLOCK(i4, 8)
+static Block *const i4_blocks[] = {NULL, i4_1, i4_2, i4_3, i4_4, i4_5, i4_6, i4_7, i4_8};
+DEFINE_MATMUL(avx512_matmul_i4, i4_blocks, NULL, avx512_panels_i4)
 
-DEFINE_BLOCK(t2_few, 1)
-DEFINE_BLOCK(t2_few, 2)
-DEFINE_BLOCK(t2_few, 3)
-DEFINE_BLOCK(t2_few, 4)
-DEFINE_BLOCK(t2_many, 5)
-DEFINE_BLOCK(t2_many, 6)
-DEFINE_BLOCK(t2_many, 7)
-DEFINE_BLOCK(t2_many, 8)
-static Block *const t2_blocks[] = {NULL,      t2_few_1,  t2_few_2,  t2_few_3, t2_few_4,
-                                   t2_many_5, t2_many_6, t2_many_7, t2_many_8};
-DEFINE_MATMUL_OR(avx512_matmul_t2, t2_blocks, 8, avx512_panels_t2)
+DEFINE_TILES_BLOCK(t2, 1, 1)
+DEFINE_TILES_BLOCK(t2, 1, 2)
+DEFINE_TILES_BLOCK(t2, 1, 3)
+DEFINE_TILES_BLOCK(t2, 1, 4)
+DEFINE_TILES_BLOCK(t2, 1, 5)
+DEFINE_TILES_BLOCK(t2, 1, 6)
+DEFINE_TILES_BLOCK(t2, 1, 7)
+DEFINE_TILES_BLOCK(t2, 1, 8)
+DEFINE_TILES_BLOCK(t2, 2, 3)
+DEFINE_TILES_BLOCK(t2, 2, 4)
+DEFINE_TILES_BLOCK(t2, 2, 5)
+DEFINE_TILES_BLOCK(t2, 2, 6)
+DEFINE_TILES_BLOCK(t2, 2, 7)
+DEFINE_TILES_BLOCK(t2, 2, 8)
+static Block *const t2_single[] = {NULL,   t2_1x1, t2_1x2, t2_1x3, t2_1x4,
+                                   t2_1x5, t2_1x6, t2_1x7, t2_1x8};
+/* One or two vectors are faster with one stream of weights. */
+static Block *const t2_pair[] = {NULL, NULL, NULL, t2_2x3, t2_2x4, t2_2x5, t2_2x6, t2_2x7, t2_2x8};
+DEFINE_MATMUL(avx512_matmul_t2, t2_single, t2_pair, avx512_panels_t2)
