@@ -14,9 +14,10 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-/* Before a loop over an array of vectors that is to live in registers. */
+/* Before a loop over an array of vectors that is to live in registers. Clang, told less than
+ * "full", unrolls after it has put the array into memory. */
 #ifdef __clang__
-#define UNROLL _Pragma("unroll")
+#define UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define UNROLL _Pragma("GCC unroll 32")
 #endif
