@@ -155,6 +155,19 @@ int source_open(Engine *engine, struct SourceFiles files, enum Requantise requan
     return r < 0 ? r : find_family(engine, why);
 }
 
+/* Whoever wrote layers that block_count does not count meant another model. A packed file has no
+ * tensors left in its metadata. */
+static int refuse_more_layers(const struct Gguf *gguf, uint32_t n_layers, Reason *why) {
+    for (size_t i = 0; i < gguf_n_tensors(gguf); i++) {
+        const char *name = gguf_tensor_at(gguf, i)->name;
+        unsigned layer;
+        if (sscanf(name, "blk.%9u.", &layer) == 1 && layer >= n_layers)
+            return reason_set(why, ENOTSUP, "a model of %u layers has no tensor %s", n_layers,
+                              name);
+    }
+    return 0;
+}
+
 int source_plan(Engine *engine, const struct EngineOptions *options, struct ModelShape *ret_shape,
                 Reason *why) {
     struct ModelFile file = {
@@ -165,6 +178,7 @@ int source_plan(Engine *engine, const struct EngineOptions *options, struct Mode
         .n_ctx = options->n_ctx,
     };
     int r = engine->family->open(&file, ret_shape, &engine->model, why);
+    if (r == 0) r = refuse_more_layers(engine->gguf, ret_shape->n_layers, why);
     if (r == 0) tell_requantised(engine);
     if (r == 0 && ret_shape->variant != 0)
         digest_add(&engine->fingerprint, &ret_shape->variant, sizeof ret_shape->variant);

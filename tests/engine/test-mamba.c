@@ -148,6 +148,7 @@ static void refuses_other_sizes(void) {
     check_value(tiny_mamba, "ssm.conv_kernel", 5, "ssm_conv1d.weight");
     check_value(tiny_mamba, "ssm.time_step_rank", 4, "ssm_x.weight");
     check_value(tiny_mamba, "block_count", 3, "blk.2.attn_norm.weight");
+    check_value(tiny_mamba, "block_count", 1, "blk.1.");
     check_value(tiny_mamba, "ssm.state_size", 65536, "states");
     check_value(tiny_mamba2, "ssm.time_step_rank", 7, "7 heads");
     check_value(tiny_mamba2, "ssm.group_count", 4, "4 groups");

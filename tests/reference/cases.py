@@ -172,6 +172,9 @@ CASES = [
                                      "keys": {"attention.layer_norm_epsilon": 1e-3}}, EXACT, seed=10),
     Case("rwkv7 in Q8_0", rwkv, {"heads": 4, "head_size": 32, "n_ff": 160, "ranks": (7, 9, 11, 32)}, ROUNDED, "Q8_0",
          {"time_mix_g": "F16"}, seed=11),
+    *(Case(f"{architecture}, more layers than there should be", family,
+           {"architecture": architecture, "keys": {"block_count": 2}}, EXACT, refused="has no tensor blk.2.")
+      for architecture, family in (("rwkv6", rwkv), ("rwkv7", rwkv))),
     Case("rwkv7, heads of 12", rwkv, {"head_size": 12}, EXACT, refused="multiple of 8"),
     Case("rwkv6, one token shift", rwkv, {"architecture": "rwkv6", "keys": {"token_shift_count": 1}}, EXACT,
          refused="token shift"),
