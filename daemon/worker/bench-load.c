@@ -28,18 +28,18 @@ struct Child {
     pid_t pid;
     int listen_fd;
     struct sockaddr_un address;
+    socklen_t address_size;
 };
 
-static int child_listen(struct Child *child, const char *directory) {
-    child->address.sun_family = AF_UNIX;
-    if (g_snprintf(child->address.sun_path, sizeof child->address.sun_path, "%s/socket",
-                   directory) >= (int)sizeof child->address.sun_path)
-        return -ENAMETOOLONG;
-    unlink(child->address.sun_path);
+/* A name that is no file's, and the kernel's choice: nothing has to be cleaned up. */
+static int child_listen(struct Child *child) {
+    const struct sockaddr_un unnamed = {.sun_family = AF_UNIX};
+    child->address_size = sizeof child->address;
     child->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (child->listen_fd < 0) return -errno;
-    if (bind(child->listen_fd, (struct sockaddr *)&child->address, sizeof child->address) < 0 ||
-        listen(child->listen_fd, 1) < 0)
+    if (bind(child->listen_fd, (const struct sockaddr *)&unnamed, sizeof unnamed.sun_family) < 0 ||
+        listen(child->listen_fd, 1) < 0 ||
+        getsockname(child->listen_fd, (struct sockaddr *)&child->address, &child->address_size) < 0)
         return -errno;
     return 0;
 }
@@ -65,7 +65,7 @@ static void child_exec(const struct Child *child, const char *directory, const c
 
 static int child_start(struct Child *child, const char *directory, unsigned n_threads) {
     g_autofree char *threads = g_strdup_printf("%u", n_threads);
-    int r = child_listen(child, directory);
+    int r = child_listen(child);
     if (r < 0) return r;
     child->pid = fork();
     if (child->pid < 0) return -errno;
@@ -92,7 +92,7 @@ static int bus_open(const struct Child *child, sd_bus **ret) {
     sd_bus *bus = NULL;
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return -errno;
-    int r = connect(fd, (const struct sockaddr *)&child->address, sizeof child->address) < 0
+    int r = connect(fd, (const struct sockaddr *)&child->address, child->address_size) < 0
                 ? -errno
                 : sd_bus_new(&bus);
     if (r >= 0) r = sd_bus_negotiate_fds(bus, true);
@@ -197,9 +197,11 @@ static void load_tell(const struct BenchModel *model, const struct Report *repor
                       struct Figure *figure, struct Samples samples[2], uint64_t resident) {
     const struct Work work = figure->work;
     figure->work = (struct Work){0};
-    tell(report, figure, "pack, first use", model->pack_seconds, "s");
-    tell(report, figure, "pack speed", (double)model->gguf_bytes / model->pack_seconds * 1e-6,
-         "MB/s");
+    if (!model->is_lent) {
+        tell(report, figure, "pack, first use", model->pack_seconds, "s");
+        tell(report, figure, "pack speed", (double)model->gguf_bytes / model->pack_seconds * 1e-6,
+             "MB/s");
+    }
     tell(report, figure, "worker resident", (double)resident / (1 << 20), "MiB");
     figure->samples = &samples[0];
     tell(report, figure, "open", bench_quantile(&samples[0], 0.5) * 1e3, "ms");

@@ -89,8 +89,8 @@ static int pack_follow(GSubprocess *packer, const struct Report *report) {
     return r;
 }
 
-static int gguf_pack(struct BenchModel *self, const struct Report *report, Reason *why) {
-    g_autofree char *path = gguf_path(self);
+static int gguf_pack(struct BenchModel *self, const char *path, const struct Report *report,
+                     Reason *why) {
     g_autoptr(GError) error = NULL;
     const double start = bench_now();
     g_autoptr(GSubprocess) packer =
@@ -102,7 +102,6 @@ static int gguf_pack(struct BenchModel *self, const struct Report *report, Reaso
     if (!g_subprocess_get_successful(packer))
         return reason_set(why, EIO, "the model cannot be packed");
     self->pack_seconds = bench_now() - start;
-    g_unlink(path);
     return 0;
 }
 
@@ -122,8 +121,27 @@ int bench_model_make(struct BenchModel *self, const struct SyntheticOptions *syn
     int r = directory_make(self, why);
     if (r == 0) r = layers_cut(self, &cut, why);
     if (r == 0) r = gguf_write(self, &cut, report, why);
-    if (r == 0) r = gguf_pack(self, report, why);
+    if (r < 0) return r;
+    g_autofree char *path = gguf_path(self);
+    r = gguf_pack(self, path, report, why);
+    g_unlink(path);
     return r;
+}
+
+int bench_model_take(struct BenchModel *self, const char *path, const struct Report *report,
+                     Reason *why) {
+    GStatBuf status;
+    *self = (struct BenchModel){NULL};
+    if (g_stat(path, &status) < 0)
+        return reason_set(why, EINVAL, "%s: %s", path, g_strerror(errno));
+    if (S_ISDIR(status.st_mode)) {
+        self->directory = g_strdup(path);
+        self->is_lent = true;
+        return 0;
+    }
+    self->gguf_bytes = (uint64_t)status.st_size;
+    int r = directory_make(self, why);
+    return r < 0 ? r : gguf_pack(self, path, report, why);
 }
 
 int bench_model_open(const struct BenchModel *self, unsigned n_threads, Engine **ret, Reason *why) {
@@ -132,11 +150,11 @@ int bench_model_open(const struct BenchModel *self, unsigned n_threads, Engine *
 }
 
 void bench_model_done(struct BenchModel *self) {
-    static const char *const files[] = {MODEL_FILE, PACKED_FILE, MANIFEST_FILE, "socket"};
-    for (gsize i = 0; self->directory && i < G_N_ELEMENTS(files); i++) {
+    static const char *const files[] = {MODEL_FILE, PACKED_FILE, MANIFEST_FILE};
+    for (gsize i = 0; self->directory && !self->is_lent && i < G_N_ELEMENTS(files); i++) {
         g_autofree char *path = g_build_filename(self->directory, files[i], NULL);
         g_unlink(path);
     }
-    if (self->directory) g_rmdir(self->directory);
+    if (self->directory && !self->is_lent) g_rmdir(self->directory);
     g_clear_pointer(&self->directory, g_free);
 }

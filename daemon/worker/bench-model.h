@@ -4,12 +4,15 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "engine/bench/report.h"
 #include "engine/engine.h"
 #include "engine/synthetic/synthetic.h"
 
 struct BenchModel {
-    char *directory;     /* below TMPDIR or /var/tmp */
+    char *directory;     /* below TMPDIR or /var/tmp, and removed in the end, unless ... */
+    bool is_lent;        /* ... it was there before */
     double pack_seconds; /* what packing took */
     uint64_t gguf_bytes; /* of the GGUF file, which is gone when it is packed */
 };
@@ -18,5 +21,9 @@ struct BenchModel {
  */
 int bench_model_make(struct BenchModel *self, const struct SyntheticOptions *synthetic,
                      const struct Report *report, Reason *why);
+/* A model that is there: packed from a GGUF file, or the directory of one that was packed before.
+ */
+int bench_model_take(struct BenchModel *self, const char *path, const struct Report *report,
+                     Reason *why);
 int bench_model_open(const struct BenchModel *self, unsigned n_threads, Engine **ret, Reason *why);
 void bench_model_done(struct BenchModel *self); /* also of one that is all zero */

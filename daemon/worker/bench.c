@@ -51,7 +51,7 @@ static int kernels_run(struct Bench *self, unsigned n_threads, const struct Roof
 
 static int inference_run(struct Bench *self, const struct BenchModel *model, const char *name,
                          unsigned n_threads, const struct Roof *roof, Reason *why) {
-    const struct InferenceOptions options = {name, self->budget_sec, *roof};
+    const struct InferenceOptions options = {name, self->options->figures, self->budget_sec, *roof};
     Engine *engine;
     int r = bench_model_open(model, n_threads, &engine, why);
     if (r != 0) return r < 0 ? r : -ESTALE;
@@ -147,6 +147,15 @@ static int model_run(struct Bench *self, const char *name, Reason *why) {
     return r;
 }
 
+static int file_run(struct Bench *self, const char *path, Reason *why) {
+    g_autofree char *name = g_path_get_basename(path);
+    struct BenchModel model;
+    int r = bench_model_take(&model, path, &self->report, why);
+    if (r == 0) r = suites_run(self, &model, name, why);
+    bench_model_done(&model);
+    return r;
+}
+
 static bool has_models(const struct Bench *self) {
     bool has = false;
     for (gsize k = 0; k < G_N_ELEMENTS(suites); k++)
@@ -159,6 +168,7 @@ static int models_run(struct Bench *self, Reason *why) {
     const char *const standard[] = {BENCH_SHAPE, NULL};
     int r = 0;
     if (!has_models(self)) return 0;
+    if (self->options->model) return file_run(self, self->options->model, why);
     if (!shapes || !shapes[0]) shapes = standard;
     for (; r == 0 && *shapes; shapes++) {
         if (!g_str_equal(*shapes, "all"))

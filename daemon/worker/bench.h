@@ -6,8 +6,10 @@
 #pragma once
 
 struct BenchOptions {
-    const char *suite;          /* "inference", "kernels", "load", "concurrency", "all" */
-    const char *const *shapes;  /* NULL-terminated; NULL or empty: BENCH_SHAPE; "all": every one */
+    const char *suite;         /* "inference", "kernels", "load", "concurrency", "all" */
+    const char *const *shapes; /* NULL-terminated; NULL or empty: BENCH_SHAPE; "all": every one */
+    const char *model;         /* a GGUF file, or the directory of a packed one, instead; or NULL */
+    const char *const *figures; /* of the suite inference, "decode", "prompt 128"; empty: all */
     const char *threads;        /* "1,2,8"; NULL: one per core */
     const char *weights;        /* tensor type instead of the shape's own, or NULL */
     unsigned n_layers, n_vocab; /* 0: the shape's own */

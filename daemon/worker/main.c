@@ -23,7 +23,7 @@
 
 struct Arguments {
     char *model, *name, *output, *peer_user;
-    char *shape, *weights, *suite, *threads, **shapes;
+    char *shape, *weights, *suite, *threads, **shapes, **figures;
     double budget_sec;
     int n_layers, n_vocab, n_threads, n_ctx, idle_sec, max_sequences, queue;
     gboolean pack, version;
@@ -76,6 +76,8 @@ static bool arguments_parse(int argc, char **argv, struct Arguments *ret) {
          "Measure: inference, kernels, load, concurrency, or all", "SUITE"},
         {"shape", 0, 0, G_OPTION_ARG_STRING_ARRAY, &ret->shapes,
          "Model for --bench; again for more", "SHAPE"},
+        {"figure", 0, 0, G_OPTION_ARG_STRING_ARRAY, &ret->figures,
+         "Of --bench inference, \"decode\", \"prompt 128\"; again for more (all)", "NAME"},
         {"budget", 0, 0, G_OPTION_ARG_DOUBLE, &ret->budget_sec, "Of --bench, for a figure",
          "SECONDS"},
         {"layers", 0, 0, G_OPTION_ARG_INT, &ret->n_layers, "Its layers (0: as the shape)", "N"},
@@ -166,6 +168,8 @@ static int bench(const struct Arguments *arguments) {
     const struct BenchOptions options = {
         .suite = arguments->suite,
         .shapes = (const char *const *)arguments->shapes,
+        .model = arguments->model,
+        .figures = (const char *const *)arguments->figures,
         .threads = arguments->threads,
         .weights = arguments->weights,
         .n_layers = (unsigned)arguments->n_layers,
@@ -224,5 +228,6 @@ int main(int argc, char **argv) {
     g_free(arguments.suite);
     g_free(arguments.threads);
     g_strfreev(arguments.shapes);
+    g_strfreev(arguments.figures);
     return status;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -133,6 +134,17 @@ static int turn(struct Inference *self, unsigned i, double seconds) {
     return r;
 }
 
+/* By its name, with or without the number. */
+static bool is_wanted(const struct Inference *self, const struct Case *of) {
+    const char *const *figures = self->options->figures;
+    char full[64];
+    if (!figures || !*figures) return true;
+    snprintf(full, sizeof full, "%s %u", of->name, of->n);
+    for (; *figures; figures++)
+        if (strcmp(*figures, of->name) == 0 || strcmp(*figures, full) == 0) return true;
+    return false;
+}
+
 /* Turns until every figure has had its time. */
 static int measure(struct Inference *self) {
     const double budget = self->options->budget_sec;
@@ -140,7 +152,7 @@ static int measure(struct Inference *self) {
     do {
         left = 0;
         for (unsigned i = 0; i < N_CASES; i++) {
-            if (self->samples[i].total >= budget) continue;
+            if (!is_wanted(self, &cases[i]) || self->samples[i].total >= budget) continue;
             int r = turn(self, i, budget / N_TURNS);
             if (r < 0) return r;
             if (self->samples[i].total < budget) left += budget - self->samples[i].total;
@@ -185,7 +197,7 @@ static void tell_case(struct Inference *self, unsigned i) {
         inference_work(self->engine, case_rows(of), case_logits(of), self->state_bytes[i]);
     figure.roof = self->options->roof;
     tell(self, &figure, of->n / seconds, "tokens/s");
-    if (of->kind == POSITIONS) {
+    if (of->kind == POSITIONS && self->samples[0].n > 0) {
         struct Figure more = figure_of(self, "one more position", of->n);
         tell(self, &more, 100 * (seconds / median(self, 0) - 1) / (of->n - 1), "% of a step");
     }
@@ -228,7 +240,8 @@ int bench_inference(Engine *engine, const struct InferenceOptions *options,
     self->report = report;
     tokens_fill(self->tokens, engine_info(engine)->n_vocab);
     int r = measure(self);
-    for (unsigned i = 0; r == 0 && i < N_CASES; i++) tell_case(self, i);
+    for (unsigned i = 0; r == 0 && i < N_CASES; i++)
+        if (self->samples[i].n > 0) tell_case(self, i);
     if (r == 0) tell_memory(self);
     sequences_free(self);
     free(self);

@@ -12,6 +12,8 @@
 
 struct InferenceOptions {
     const char *model; /* as the figures are to name it */
+    /* NULL-terminated names of figures, "decode" or "prompt 128"; NULL or empty: all */
+    const char *const *figures;
     double budget_sec; /* for one figure; a single step may take longer */
     struct Roof roof;
 };
