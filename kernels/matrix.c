@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "kernels/base3.h"
 #include "kernels/f16.h"
 
 /* Bytes of 32 columns in a MATRIX_I4. */
@@ -39,42 +40,49 @@ static unsigned t2_shift(uint32_t c) {
     return c % 16 / 4 * 2;
 }
 
-static float weight_f32(const void *tile, uint32_t r, uint32_t c) {
+static float weight_f32(const void *tile, uint32_t n_cols, uint32_t r, uint32_t c) {
     return ((const float *)tile)[float_index(r, c)];
 }
 
-static float weight_f16(const void *tile, uint32_t r, uint32_t c) {
+static float weight_f16(const void *tile, uint32_t n_cols, uint32_t r, uint32_t c) {
     return f16_decode(((const uint16_t *)tile)[float_index(r, c)]);
 }
 
-static float weight_i8(const void *tile, uint32_t r, uint32_t c) {
+static float weight_i8(const void *tile, uint32_t n_cols, uint32_t r, uint32_t c) {
     float scale;
     memcpy(&scale, (const char *)tile + i8_scale_offset(r, c / I8_BLOCK), sizeof scale);
     return (float)((const int8_t *)tile)[i8_offset(r, c)] * scale;
 }
 
-static float weight_i4(const void *tile, uint32_t r, uint32_t c) {
+static float weight_i4(const void *tile, uint32_t n_cols, uint32_t r, uint32_t c) {
     uint16_t scale;
     memcpy(&scale, (const char *)tile + i4_scale_offset(r, c / I8_BLOCK), sizeof scale);
     int q = (((const uint8_t *)tile)[i4_offset(r, c)] >> c % I8_BLOCK / 16 * 4 & 15) - 8;
     return (float)q * f16_decode(scale);
 }
 
-static float weight_t2(const void *tile, uint32_t r, uint32_t c) {
+static float weight_t2(const void *tile, uint32_t n_cols, uint32_t r, uint32_t c) {
     return (float)((((const uint8_t *)tile)[t2_offset(r, c)] >> t2_shift(c) & 3) - 1);
+}
+
+static float weight_t1_6(const void *tile, uint32_t n_cols, uint32_t r, uint32_t c) {
+    const struct Base3Place place = base3_place(n_cols, c);
+    return (float)base3_trit(((const uint8_t *)tile)[place.offset + 4 * r], place.unit);
 }
 
 static const struct {
     enum ActivationForm form;
     uint8_t group;       /* columns that are stored together */
     uint16_t group_size; /* bytes of such a group of columns, 16 rows */
-    float (*weight)(const void *tile, uint32_t r, uint32_t c); /* T2: the trit */
+    /* T2, T1_6: the trit */
+    float (*weight)(const void *tile, uint32_t n_cols, uint32_t r, uint32_t c);
 } layouts[N_MATRIX_LAYOUTS] = {
     [MATRIX_F32] = {ACTIVATION_F32, 1, 64, weight_f32},
     [MATRIX_F16] = {ACTIVATION_F32, 1, 32, weight_f16},
     [MATRIX_I8] = {ACTIVATION_I8_BLOCK, I8_BLOCK, 576, weight_i8},
     [MATRIX_I4] = {ACTIVATION_I8_BLOCK, I8_BLOCK, I4_GROUP, weight_i4},
     [MATRIX_T2] = {ACTIVATION_I8_TOKEN, 16, 64, weight_t2},
+    [MATRIX_T1_6] = {ACTIVATION_I8_TOKEN, BASE3_GROUP, 64, weight_t1_6},
 };
 
 enum ActivationForm matrix_activation_form(enum MatrixLayout layout) {
@@ -196,6 +204,33 @@ void matrix_pack_t2(const int8_t *trits, uint32_t n_rows, uint32_t n_cols, void 
     for (uint32_t r = 0; r < n_rows; r++) pack_t2_row(trits + (size_t)r * n_cols, n_cols, dst, r);
 }
 
+/* What n groups share, 20n trits of one row. */
+static void pack_base3(const int8_t *trits, uint32_t n, uint8_t *to) {
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t word = four_codes(trits + 16 * n + 4 * i); /* four bytes, none running over */
+        for (uint32_t k = 0; k < 4; k++) word = word * 3 + four_codes(trits + 16 * i + 4 * k);
+        memcpy(to + i * 64, &word, sizeof word);
+    }
+}
+
+static void pack_t1_6_row(const int8_t *trits, uint32_t n_cols, uint8_t *to) {
+    int8_t last[BASE3_SHARED] = {0};
+    for (; n_cols >= BASE3_SHARED; n_cols -= BASE3_SHARED) {
+        pack_base3(trits, 4, to);
+        trits += BASE3_SHARED;
+        to += BASE3_SHARED_SIZE;
+    }
+    memcpy(last, trits, n_cols);
+    pack_base3(last, base3_n_groups(n_cols), to);
+}
+
+void matrix_pack_t1_6(const int8_t *trits, uint32_t n_rows, uint32_t n_cols, void *dst) {
+    assert(n_rows <= TILE_ROWS);
+    if (n_rows < TILE_ROWS) memset(dst, BASE3_ZERO, matrix_tile_size(MATRIX_T1_6, n_cols));
+    for (uint32_t r = 0; r < n_rows; r++)
+        pack_t1_6_row(trits + (size_t)r * n_cols, n_cols, (uint8_t *)dst + 4 * r);
+}
+
 /* ---- Reading ---- */
 
 void matrix_row(const struct Matrix *matrix, uint32_t row, float *dst) {
@@ -203,5 +238,6 @@ void matrix_row(const struct Matrix *matrix, uint32_t row, float *dst) {
     const void *tile = (const char *)matrix->data + row / TILE_ROWS * tile_size;
 
     for (uint32_t c = 0; c < matrix->n_cols; c++)
-        dst[c] = layouts[matrix->layout].weight(tile, row % TILE_ROWS, c) * matrix->scale;
+        dst[c] = layouts[matrix->layout].weight(tile, matrix->n_cols, row % TILE_ROWS, c) *
+                 matrix->scale;
 }

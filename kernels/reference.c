@@ -67,6 +67,7 @@ const struct Kernels kernels_c = {
             [MATRIX_I8] = c_matmul_i8,
             [MATRIX_T2] = c_matmul_t2,
             [MATRIX_I4] = c_matmul_i4,
+            [MATRIX_T1_6] = c_matmul_t1_6,
         },
     .rms_norm = rms_norm,
     .rope = rope,

@@ -21,6 +21,8 @@ void c_matmul_i4(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
                  const struct Activations *x, float *y, size_t y_stride);
 void c_matmul_t2(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
                  const struct Activations *x, float *y, size_t y_stride);
+void c_matmul_t1_6(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
+                   const struct Activations *x, float *y, size_t y_stride);
 void c_attend_f16(const float *q, uint32_t n_queries, const struct AttendPage *page, float *max,
                   float *sum, float *acc);
 void c_attend_f32(const float *q, uint32_t n_queries, const struct AttendPage *page, float *max,

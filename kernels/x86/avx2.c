@@ -17,6 +17,7 @@ const struct Kernels kernels_avx2 = {
             [MATRIX_I8] = avx2_matmul_i8,
             [MATRIX_T2] = avx2_matmul_t2,
             [MATRIX_I4] = avx2_matmul_i4,
+            [MATRIX_T1_6] = avx2_matmul_t1_6,
         },
     .rms_norm = rms_norm,
     .rope = rope,

@@ -165,7 +165,9 @@ DEFINE_PANEL_BLOCK(t2, 11)
 DEFINE_PANEL_BLOCK(t2, 12)
 static PanelBlock *const t2_blocks[] = {NULL, t2_1, t2_2, t2_3,  t2_4,  t2_5, t2_6,
                                         t2_7, t2_8, t2_9, t2_10, t2_11, t2_12};
-DEFINE_PANEL_MATMUL(avx512_panels_t2, t2_unpack, t2_blocks, 0)
+DEFINE_PANEL_MATMUL(avx512_panels_t2, t2_unpack, t2_blocks, PANEL_COLS, 0)
+/* 480 columns: six times the 80 that four groups share. */
+DEFINE_PANEL_MATMUL(avx512_panels_t1_6, avx512_vbmi_unpack_t1_6, t2_blocks, 480, 0)
 
 DEFINE_PANEL_BLOCK(i8, 1)
 DEFINE_PANEL_BLOCK(i8, 2)
@@ -174,5 +176,5 @@ DEFINE_PANEL_BLOCK(i8, 4)
 DEFINE_PANEL_BLOCK(i8, 5)
 DEFINE_PANEL_BLOCK(i8, 6)
 static PanelBlock *const i8_blocks[] = {NULL, i8_1, i8_2, i8_3, i8_4, i8_5, i8_6};
-DEFINE_PANEL_MATMUL(avx512_panels_i8, i8_unpack, i8_blocks, 128)
-DEFINE_PANEL_MATMUL(avx512_panels_i4, i4_unpack, i8_blocks, 8)
+DEFINE_PANEL_MATMUL(avx512_panels_i8, i8_unpack, i8_blocks, PANEL_COLS, 128)
+DEFINE_PANEL_MATMUL(avx512_panels_i4, i4_unpack, i8_blocks, PANEL_COLS, 8)

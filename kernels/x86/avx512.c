@@ -1,10 +1,17 @@
 /* The AVX-512 tier (F, BW, VL, DQ, VNNI): the table, and the kernels over plain vectors. */
+#include "kernels/cpu.h"
 #include "kernels/x86/lanes-avx512.h"
 /* in the words of the above */
 #include "kernels/x86/attend.h"
 #include "kernels/x86/rwkv.h"
 #include "kernels/x86/ssm.h"
 #include "kernels/x86/vectors.h"
+
+static void matmul_t1_6(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
+                        const struct Activations *x, float *y, size_t y_stride) {
+    Matmul *matmul = cpu_features()->avx512_vbmi ? avx512_vbmi_matmul_t1_6 : avx2_matmul_t1_6;
+    matmul(matrix, tile0, tile1, x, y, y_stride);
+}
 
 const struct Kernels kernels_avx512 = {
     .tier = "avx512",
@@ -17,6 +24,7 @@ const struct Kernels kernels_avx512 = {
             [MATRIX_I8] = avx512_matmul_i8,
             [MATRIX_T2] = avx512_matmul_t2,
             [MATRIX_I4] = avx512_matmul_i4,
+            [MATRIX_T1_6] = matmul_t1_6,
         },
     .rms_norm = rms_norm,
     .rope = rope,

@@ -37,12 +37,14 @@ struct PanelStep {
     float *y;
     size_t y_stride;
     uint32_t tile, n_tiles; /* n_tiles: PANEL_TILES or less; what else the panel has is no matter */
-    uint32_t column, n_cols; /* n_cols: a multiple of the layout's group */
+    uint32_t column, n_cols; /* n_cols: a multiple of 4, or of I8_BLOCK (ACTIVATION_I8_BLOCK) */
     const char *panel;
 };
 
 /* Writes the columns of `tile` as tile number t of the panel. */
 typedef void PanelUnpack(const struct PanelStep *step, uint32_t tile, unsigned t, char *panel);
+
+PanelUnpack avx512_vbmi_unpack_t1_6;
 
 /* Multiplies the panel with the vectors from v on, whose slab that is. */
 typedef void PanelBlock(const struct PanelStep *step, const int32_t *slab, uint32_t v);
@@ -51,7 +53,8 @@ struct PanelKernel {
     PanelUnpack *unpack;
     PanelBlock *const *blocks; /* [n] for n vectors, 1 to max_block */
     uint32_t max_block;
-    int32_t zero; /* what was added to each weight to make it unsigned (ACTIVATION_I8_BLOCK) */
+    uint32_t max_cols; /* of a panel: at most PANEL_COLS, whole groups of the layout */
+    int32_t zero;      /* what was added to each weight to make it unsigned (ACTIVATION_I8_BLOCK) */
 };
 
 ALWAYS_INLINE bool panel_is_first(const struct PanelStep *step) {
@@ -161,7 +164,7 @@ static inline void panel_columns(struct PanelStep *step, const struct PanelKerne
 static inline void matmul_in_panels(const struct PanelKernel *kernel, const struct Matrix *matrix,
                                     uint32_t tile0, uint32_t tile1, const struct Activations *x,
                                     float *y, size_t y_stride) {
-    const uint32_t group = matrix_column_group(matrix->layout);
+    const uint32_t group = x->form == ACTIVATION_I8_BLOCK ? I8_BLOCK : 4;
     const uint32_t n_cols = (matrix->n_cols + group - 1) / group * group;
     struct PanelStep step = {.matrix = matrix, .x = x, .y = y, .y_stride = y_stride};
 
@@ -170,9 +173,9 @@ static inline void matmul_in_panels(const struct PanelKernel *kernel, const stru
         step.column = 0;
         do { /* once where there are no columns, for y is to be written */
             const uint32_t left = n_cols - step.column;
-            step.n_cols = left < PANEL_COLS ? left : PANEL_COLS;
+            step.n_cols = left < kernel->max_cols ? left : kernel->max_cols;
             panel_columns(&step, kernel, tile0, tile1, v, n);
-        } while ((step.column += PANEL_COLS) < n_cols);
+        } while ((step.column += kernel->max_cols) < n_cols);
     }
 }
 
@@ -182,10 +185,10 @@ static inline void matmul_in_panels(const struct PanelKernel *kernel, const stru
     static void name##_##n(const struct PanelStep *step, const int32_t *slab, uint32_t v) {        \
         name(step, slab, v, n);                                                                    \
     }
-#define DEFINE_PANEL_MATMUL(name, unpack, blocks, zero)                                            \
+#define DEFINE_PANEL_MATMUL(name, unpack, blocks, max_cols, zero)                                  \
     void name(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,                         \
               const struct Activations *x, float *y, size_t y_stride) {                            \
-        static const struct PanelKernel kernel = {unpack, blocks,                                  \
-                                                  sizeof(blocks) / sizeof *(blocks)-1, zero};      \
+        static const struct PanelKernel kernel = {                                                 \
+            unpack, blocks, sizeof(blocks) / sizeof *(blocks)-1, max_cols, zero};                  \
         matmul_in_panels(&kernel, matrix, tile0, tile1, x, y, y_stride);                           \
     }

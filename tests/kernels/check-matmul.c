@@ -7,7 +7,8 @@
 #include "tests/kernels/problem.h"
 
 static const uint32_t rows[] = {1, 16, 17, 47, 80};
-static const uint32_t columns[] = {0, 1, 3, 15, 16, 17, 31, 32, 33, 63, 100, 255, 256, 257, 1030};
+static const uint32_t columns[] = {0,  1,  3,  15, 16, 17,  20,  21,  31,  32,  33,
+                                   40, 61, 63, 79, 80, 100, 161, 255, 256, 257, 1030};
 static const uint32_t batches[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 33};
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
@@ -75,6 +76,11 @@ static void compare_i4(const struct Kernels *tier) {
     compare_largest(tier, MATRIX_I4);
 }
 
+static void compare_t1_6(const struct Kernels *tier) {
+    compare_layout(tier, MATRIX_T1_6);
+    compare_largest(tier, MATRIX_T1_6);
+}
+
 /* The C tier against weights and activations as numbers, in double precision. */
 static void check_definition(enum MatrixLayout layout) {
     enum { N_ROWS = 37, N_COLS = 300, N_VECTORS = 3, Y_STRIDE = 48 };
@@ -121,6 +127,11 @@ void check_matmul_i4(void) {
     check_tiers(compare_i4);
 }
 
+void check_matmul_t1_6(void) {
+    check_definition(MATRIX_T1_6);
+    check_tiers(compare_t1_6);
+}
+
 /* ---- packing ---- */
 
 static void check_round_trip(enum MatrixLayout layout, uint32_t n_rows, uint32_t n_cols) {
@@ -147,12 +158,15 @@ static void check_sizes(enum MatrixLayout layout, uint32_t bits, uint32_t group)
 }
 
 void check_packing(void) {
-    static const uint32_t few_columns[] = {0, 1, 15, 16, 17, 32, 33, 100, 257};
+    static const uint32_t few_columns[] = {0, 1, 15, 16, 17, 20, 32, 33, 41, 79, 80, 100, 257};
 
     check_sizes(MATRIX_F32, 32, 1);
     check_sizes(MATRIX_F16, 16, 1);
     check_sizes(MATRIX_I8, 9, 32); /* with its share of the scale */
     check_sizes(MATRIX_T2, 2, 16);
+    if (matrix_column_group(MATRIX_T1_6) != 20 || matrix_tile_size(MATRIX_T1_6, 21) != 2 * 64 ||
+        matrix_size(MATRIX_T1_6, 17, 20) != 2 * 64)
+        check_failed("sizes of layout %d", MATRIX_T1_6);
     /* 4 bits and a 32nd of a half are no whole number: two weights at a time */
     if (matrix_column_group(MATRIX_I4) != 32 || matrix_tile_size(MATRIX_I4, 33) != 2 * 288 ||
         matrix_size(MATRIX_I4, 17, 32) != 2 * 288)

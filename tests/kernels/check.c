@@ -69,6 +69,7 @@ static const struct TestCase kernels[] = {
     {"matmul[I8]", check_matmul_i8},
     {"matmul[T2]", check_matmul_t2},
     {"matmul[I4]", check_matmul_i4},
+    {"matmul[T1_6]", check_matmul_t1_6},
     {"rms_norm", check_rms_norm},
     {"rope", check_rope},
     {"silu_mul", check_silu_mul},

@@ -61,6 +61,9 @@ static void pack_tile(const struct Problem *p, uint32_t row, void *dst) {
     case MATRIX_I4:
         pack_i4(p, row, n, dst);
         break;
+    case MATRIX_T1_6:
+        matrix_pack_t1_6(p->bytes + at, n, p->matrix.n_cols, dst);
+        break;
     default:
         matrix_pack_t2(p->bytes + at, n, p->matrix.n_cols, dst);
     }
@@ -78,6 +81,10 @@ static void pack(struct Problem *p) {
 
 static bool is_float(enum MatrixLayout layout) {
     return matrix_activation_form(layout) == ACTIVATION_F32;
+}
+
+static bool is_ternary(enum MatrixLayout layout) {
+    return matrix_activation_form(layout) == ACTIVATION_I8_TOKEN;
 }
 
 static int8_t random_byte(const struct Problem *p) {
@@ -106,11 +113,11 @@ static void fill_weights(struct Problem *p) {
     p->w_scales = weight_scales;
     if (is_float(w->layout)) fill_floats(p->fill, weights.floats, n);
     for (size_t i = 0; i < n && !is_float(w->layout); i++)
-        weights.bytes[i] = w->layout == MATRIX_T2   ? random_trit(p)
+        weights.bytes[i] = is_ternary(w->layout)    ? random_trit(p)
                            : w->layout == MATRIX_I4 ? random_nibble(p)
                                                     : random_byte(p);
     fill_floats(p->fill == FILL_SPECIAL ? FILL_EXTREME : p->fill, weight_scales,
-                w->layout != MATRIX_T2 && !is_float(w->layout)
+                !is_ternary(w->layout) && !is_float(w->layout)
                     ? (size_t)w->n_rows * n_blocks(w->n_cols)
                     : 0);
 }
@@ -161,7 +168,7 @@ static void fill_activations(struct Problem *p) {
 
 static struct Problem shaped(enum MatrixLayout layout, enum Fill fill, uint32_t n_rows,
                              uint32_t n_cols, uint32_t n_vectors) {
-    float scale = layout == MATRIX_T2 ? 0.37f : 1;
+    float scale = is_ternary(layout) ? 0.37f : 1;
     return (struct Problem){
         .fill = fill,
         .matrix = {layout, n_rows, n_cols, scale, NULL},
@@ -183,7 +190,7 @@ struct Problem problem_new_largest(enum MatrixLayout layout, uint32_t n_rows, ui
     struct Problem p = shaped(layout, FILL_RANDOM, n_rows, n_cols, n_vectors);
     fill_weights(&p);
     memset(weights.bytes,
-           layout == MATRIX_T2   ? 1
+           is_ternary(layout)    ? 1
            : layout == MATRIX_I4 ? -8
                                  : -128,
            (size_t)n_rows * n_cols);

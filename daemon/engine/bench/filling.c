@@ -43,10 +43,18 @@ static void fill_i4(uint8_t *bytes, uint32_t n_cols, void *tile) {
     matrix_pack_i4(bytes, scales, TILE_ROWS, n_cols, tile);
 }
 
-static void fill_t2(uint8_t *bytes, uint32_t n_cols, void *tile) {
+static int8_t *make_trits(uint8_t *bytes, uint32_t n_cols) {
     int8_t *trits = (int8_t *)bytes;
     for (size_t i = 0; i < (size_t)TILE_ROWS * n_cols; i++) trits[i] = (int8_t)(bytes[i] % 3 - 1);
-    matrix_pack_t2(trits, TILE_ROWS, n_cols, tile);
+    return trits;
+}
+
+static void fill_t2(uint8_t *bytes, uint32_t n_cols, void *tile) {
+    matrix_pack_t2(make_trits(bytes, n_cols), TILE_ROWS, n_cols, tile);
+}
+
+static void fill_t1_6(uint8_t *bytes, uint32_t n_cols, void *tile) {
+    matrix_pack_t1_6(make_trits(bytes, n_cols), TILE_ROWS, n_cols, tile);
 }
 
 static const struct {
@@ -55,10 +63,10 @@ static const struct {
 } layouts[N_MATRIX_LAYOUTS] = {
     [MATRIX_F32] = {"F32", fill_f32}, [MATRIX_F16] = {"F16", fill_f16},
     [MATRIX_I8] = {"I8", fill_i8},    [MATRIX_T2] = {"T2", fill_t2},
-    [MATRIX_I4] = {"I4", fill_i4},
+    [MATRIX_I4] = {"I4", fill_i4},    [MATRIX_T1_6] = {"T1_6", fill_t1_6},
 };
 
-_Static_assert(N_MATRIX_LAYOUTS == 5, "a new layout has its row above");
+_Static_assert(N_MATRIX_LAYOUTS == 6, "a new layout has its row above");
 
 const char *filling_name(enum MatrixLayout layout) {
     return layouts[layout].name;
