@@ -116,8 +116,8 @@ static bool requantise(enum Requantise wanted, uint32_t *layout) {
     return true;
 }
 
-int pack_choose(Pool *pool, const struct PackSource *source, uint32_t *ret_layout, float *ret_scale,
-                bool *ret_requantised, Reason *why) {
+int pack_choose(Pool *pool, struct TernaryTrials *trials, const struct PackSource *source,
+                uint32_t *ret_layout, float *ret_scale, bool *ret_requantised, Reason *why) {
     const struct QuantType *type = source->matrix.type;
     *ret_scale = 1;
     *ret_requantised = false;
@@ -126,7 +126,8 @@ int pack_choose(Pool *pool, const struct PackSource *source, uint32_t *ret_layou
         int r = scan_ternary(pool, &source->matrix, &scale, why);
         if (r < 0) return r;
         if (r == 0) {
-            *ret_layout = MATRIX_T2;
+            *ret_layout =
+                pack_ternary(pool, trials, source->matrix.n_rows, (uint32_t)source->matrix.n_cols);
             *ret_scale = scale * source->factor;
             if (isfinite(*ret_scale)) return 0;
             return reason_set(why, EBADMSG, "the scale of the tensor %s is not finite",

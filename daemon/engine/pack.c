@@ -63,7 +63,7 @@ static int pack_one(struct Packing *packing, uint32_t tile, struct TileScratch *
     const struct Matrix *shape = packing->shape;
     const uint32_t first = tile * TILE_ROWS;
     const uint32_t n = shape->n_rows - first < TILE_ROWS ? shape->n_rows - first : TILE_ROWS;
-    if (shape->layout != MATRIX_T2) {
+    if (matrix_activation_form(shape->layout) != ACTIVATION_I8_TOKEN) {
         int r = quant_check(&packing->source->matrix, first, n, why);
         if (r < 0) return r;
     }

@@ -9,6 +9,7 @@
 
 #include "engine/digest.h"
 #include "engine/engine.h"
+#include "engine/pack-ternary.h"
 #include "engine/pool.h"
 #include "engine/quant.h"
 #include "engine/reason.h"
@@ -17,15 +18,15 @@
 struct PackSource {
     struct QuantMatrix matrix;
     float factor;               /* multiplies all weights */
-    bool ternary;               /* floats that are exactly ternary become MATRIX_T2 */
+    bool ternary;               /* floats that are exactly ternary are packed as such */
     enum Requantise requantise; /* what weights that are not become */
 };
 
 /* Looks at the whole tensor where its type does not say everything. *ret_scale, which has `factor`
- * in it, is 1 but for MATRIX_T2; `*ret_requantised` is whether the layout holds less than the file
- * does because it was asked for. */
-int pack_choose(Pool *pool, const struct PackSource *source, uint32_t *ret_layout, float *ret_scale,
-                bool *ret_requantised, Reason *why);
+ * in it, is 1 but for ternary matrices; `*ret_requantised` is whether the layout holds less than
+ * the file does because it was asked for. */
+int pack_choose(Pool *pool, struct TernaryTrials *trials, const struct PackSource *source,
+                uint32_t *ret_layout, float *ret_scale, bool *ret_requantised, Reason *why);
 
 /* ---- Pieces: how packed tensors are written and checked ---- */
 

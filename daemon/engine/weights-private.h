@@ -19,6 +19,7 @@ struct Weights {
     const struct Gguf *file; /* NULL: a packed file */
     Pool *pool;
     enum Requantise requantise;
+    struct TernaryTrials trials;
     struct WeightEntry *entries; /* of a packed file: a copy of its index */
     struct Weight *weights;      /* of a GGUF file: as many as entries */
     size_t n, capacity;          /* asked for so far */

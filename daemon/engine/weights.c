@@ -236,8 +236,8 @@ static int plan_matrix(struct Weights *weights, const char *full_name, const cha
     if (r < 0) return r;
     source->ternary = flags & WEIGHTS_TERNARY;
     source->requantise = allowed(weights->requantise, name);
-    r = pack_choose(weights->pool, source, &entry->layout, &entry->scale, &weight->requantised,
-                    why);
+    r = pack_choose(weights->pool, &weights->trials, source, &entry->layout, &entry->scale,
+                    &weight->requantised, why);
     if (r < 0) return r;
     entry->size = matrix_size((enum MatrixLayout)entry->layout, entry->n_rows, entry->n_cols);
     snprintf(entry->name, sizeof entry->name, "%s", full_name);

@@ -8,7 +8,8 @@
  * weights_fill().
  *
  * How a tensor is held follows from its type:
- *   TQ1_0 TQ2_0 Q2_0 I2_S  MATRIX_T2, or MATRIX_F16 when the blocks have different scales
+ *   TQ1_0 TQ2_0 Q2_0 I2_S  MATRIX_T2 or MATRIX_T1_6 (engine/pack-ternary.h), or MATRIX_F16 when
+ *                          the blocks have different scales
  *   Q8_0                   MATRIX_I8
  *   Q4_0                   MATRIX_I4; with a scale beside it MATRIX_F16
  *   F16                    MATRIX_F16
@@ -17,9 +18,9 @@
  *   BF16                   MATRIX_F16, or MATRIX_F32 when a value is past the range of halves
  *   F32                    MATRIX_F32
  * F32, F16 and BF16 tensors asked for with WEIGHTS_TERNARY that hold exactly -s, 0 and +s are
- * MATRIX_T2. A tensor NAME.scale or NAME.weight_scale of one value beside NAME.weight multiplies
- * the weights. Only when EngineOptions.requantise asks for it, matrices that are not ternary become
- * MATRIX_I8 or MATRIX_I4 where that is smaller.
+ * ternary likewise. A tensor NAME.scale or NAME.weight_scale of one value beside NAME.weight
+ * multiplies the weights. Only when EngineOptions.requantise asks for it, matrices that are not
+ * ternary become MATRIX_I8 or MATRIX_I4 where that is smaller.
  */
 #pragma once
 

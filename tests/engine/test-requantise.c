@@ -292,6 +292,7 @@ static void nothing_to_do(void) {
 }
 
 int main(void) {
+    setenv("RYZEN_LLM_TERNARY", "t2", 1);
     return TEST_MAIN({"what becomes what", what_becomes_what}, {"too large", too_large},
                      {"another model", another_model}, {"nothing to do", nothing_to_do});
 }

@@ -155,21 +155,25 @@ static void scales_in_all_places(void) {
         {QUANT_F32, 1, false, "w.weight_scale", 0.37f},
         {QUANT_TQ1_0, 1, false, "w.weight_scale", 0.37f},
     };
-    for (size_t k = 0; k < N_OF(cases); k++) {
+    for (size_t i = 0; i < 2 * N_OF(cases); i++) {
+        const size_t k = i / 2;
+        const enum MatrixLayout layout = i % 2 ? MATRIX_T1_6 : MATRIX_T2;
+        setenv("RYZEN_LLM_TERNARY", i % 2 ? "t1.6" : "t2", 1);
         struct GgufWriter *writer = gguf_writer_new();
         add_ternary(writer, cases[k].type, cases[k].scale, cases[k].negative);
         add_scalar(writer, cases[k].name, cases[k].value);
         struct Answer *answer = ask(writer, N_COLS, WEIGHTS_TERNARY);
         float scale = cases[k].scale * cases[k].value;
         if (answer->result != 0) test_fail(__FILE__, __LINE__, "%s", answer->why.text);
-        CHECK_INT(answer->matrix.layout, MATRIX_T2);
-        for (unsigned i = 0; i < N && answer->result == 0; i++)
-            if (answer->rows[i / N_COLS][i % N_COLS] != (float)trit(i) * scale) {
-                test_fail(__FILE__, __LINE__, "case %zu, weight %u", k, i);
+        CHECK_INT(answer->matrix.layout, layout);
+        for (unsigned j = 0; j < N && answer->result == 0; j++)
+            if (answer->rows[j / N_COLS][j % N_COLS] != (float)trit(j) * scale) {
+                test_fail(__FILE__, __LINE__, "case %zu, weight %u", k, j);
                 break;
             }
         free(answer);
     }
+    unsetenv("RYZEN_LLM_TERNARY");
 }
 
 /* What is not ternary is multiplied, too. */
