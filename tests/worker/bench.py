@@ -12,7 +12,7 @@ import tempfile
 
 WORKER = sys.argv[1]
 SMALL = ("--layers", "1", "--vocabulary", "300", "--budget", "0.02", "--threads", "1,2")
-LAYOUTS = {"F32", "F16", "I8", "T2", "I4"}
+LAYOUTS = {"F32", "F16", "I8", "I4", "T2", "T1_6"}
 MACHINE = {"version": str, "tier": str, "cpu": str, "kernel": str, "cores": int, "cpus": int, "smt": int, "l2_bytes": int,
            "l3_bytes": int, "l3_domains": int, "memory_bytes": int}
 INFERENCE = {("decode", 1), ("together", 2), ("together", 4), ("together", 8), ("positions", 2), ("positions", 4),
@@ -22,7 +22,8 @@ INFERENCE = {("decode", 1), ("together", 2), ("together", 4), ("together", 8), (
 
 
 def run(*arguments, directory):
-    environment = dict(os.environ, TMPDIR=directory)
+    # which ternary layout is chosen depends on the machine, and with it the bytes that are counted
+    environment = dict(os.environ, TMPDIR=directory, RYZEN_LLM_TERNARY="t2")
     done = subprocess.run([WORKER, "--bench", *arguments], capture_output=True, text=True, timeout=100, env=environment)
     assert os.listdir(directory) == [], f"left behind: {os.listdir(directory)}"
     return done
