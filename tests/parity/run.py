@@ -8,20 +8,21 @@ Usage: run.py LOGITS WORKER DATA BUILD_DIRECTORY
 LOGITS: the program made from tests/engine/logits.c; DATA: the folder with gguf-test, or \"\""""
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 
 SOURCE = os.path.dirname(os.path.abspath(__file__))
+sys.dont_write_bytecode = True
+sys.path += [os.path.join(SOURCE, os.pardir), os.path.join(SOURCE, os.pardir, "reference")]
+import npm
+
 N_TOKENS = 24
 
 
 def skip(reason):
-    print(f"1..0 # SKIP {reason}: the engine is NOT compared with llama.cpp")
-    print(f"skipped: {reason}", file=sys.stderr)
-    sys.exit()
+    npm.skip(f"{reason}: the engine is NOT compared with llama.cpp")
 
 
 try:
@@ -29,8 +30,6 @@ try:
 except ImportError:
     skip("python3-numpy is not installed")
 
-sys.dont_write_bytecode = True
-sys.path.append(os.path.join(SOURCE, os.pardir, "reference"))
 import cases
 
 
@@ -73,27 +72,6 @@ CASES = (
         "llama in Q8_0", "llama in Q4_0", "bitnet in TQ2_0", "llama with ternary weights in F16", "mamba2 in Q8_0",
         "rwkv6 in Q8_0")),
 )
-
-
-def install(place):
-    """Copies the program to `place` and installs what package.json names, unless that was done before."""
-    os.makedirs(place, exist_ok=True)
-    with open(os.path.join(SOURCE, "package.json")) as file:
-        wanted = file.read()
-    stamp = os.path.join(place, "installed.json")
-    shutil.copy(os.path.join(SOURCE, "probabilities.mjs"), place)
-    if os.path.exists(stamp) and open(stamp).read() == wanted:
-        return
-    shutil.copy(os.path.join(SOURCE, "package.json"), place)
-    command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--fetch-retries=1"]
-    try:
-        done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=120)
-    except subprocess.TimeoutExpired:
-        skip("npm install takes too long")
-    if done.returncode:
-        skip(f"npm install failed: {done.stderr.strip().splitlines()[-1:]}")
-    with open(stamp, "w") as file:
-        file.write(wanted)
 
 
 def write_reference(name, path):
@@ -169,11 +147,8 @@ def run_case(number, case, logits_program, worker, data, llama):
 
 def main():
     logits_program, worker, data, build = sys.argv[1:]
-    for program in ("node", "npm"):
-        if not shutil.which(program):
-            skip(f"{program} is not installed")
     place = os.path.join(build, "llama.cpp")
-    install(place)
+    npm.install(os.path.join(SOURCE, "package.json"), place, [os.path.join(SOURCE, "probabilities.mjs")], skip)
     print(f"1..{len(CASES)}", flush=True)
     with subprocess.Popen(["node", "probabilities.mjs"], cwd=place, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           text=True) as llama:
