@@ -16,10 +16,10 @@ struct FileDigest {
     char hex[2 * DIGEST_SIZE + 1];
     atomic_ullong done;
     atomic_bool leave;
-    GMutex mutex; /* of what follows */
+    int result;           /* 0 or -errno of reading; of the thread until it has finished, as hex */
+    atomic_bool finished; /* set under the mutex, for who waits on the condition */
+    GMutex mutex;
     GCond cond;
-    bool finished;
-    int result; /* 0 or -errno of reading */
 };
 
 static int file_read(FileDigest *self, int fd, guchar *buffer) {
@@ -51,11 +51,10 @@ static int files_read(FileDigest *self) {
 
 static void *read_files(void *userdata) {
     FileDigest *self = userdata;
-    int r = files_read(self);
 
+    self->result = files_read(self);
     g_mutex_lock(&self->mutex);
-    self->result = r;
-    self->finished = true;
+    atomic_store(&self->finished, true);
     g_cond_signal(&self->cond);
     g_mutex_unlock(&self->mutex);
     return NULL;
@@ -88,11 +87,11 @@ guint64 file_digest_done(const FileDigest *self) {
 
 bool file_digest_wait(FileDigest *self, gint64 until_usec) {
     g_mutex_lock(&self->mutex);
-    while (!self->finished && g_cond_wait_until(&self->cond, &self->mutex, until_usec)) {
+    while (!atomic_load(&self->finished) &&
+           g_cond_wait_until(&self->cond, &self->mutex, until_usec)) {
     }
-    bool finished = self->finished;
     g_mutex_unlock(&self->mutex);
-    return finished;
+    return atomic_load(&self->finished);
 }
 
 int file_digest_get(const FileDigest *self, const char **ret, Reason *why) {
