@@ -153,3 +153,36 @@ void fixture_close(struct Fixture *fixture) {
     free(fixture->logits);
     *fixture = (struct Fixture){.fd = -1};
 }
+
+/* The lowest of the likeliest tokens. */
+static Token best(const float *logits, uint32_t n) {
+    uint32_t token = 0;
+    for (uint32_t i = 1; i < n; i++)
+        if (logits[i] > logits[token]) token = i;
+    return (Token)token;
+}
+
+uint32_t fixture_greedy_agreement(const struct Fixture *fixture, Engine *engine, Sequence *sequence,
+                                  const float *logits) {
+    for (uint32_t i = 0; i < fixture->n_greedy; i++) {
+        Token token = best(logits, fixture->n_vocab);
+        if (token != fixture->greedy[i]) return i;
+        struct Span span = {sequence, &token, 1, SPAN_LAST_LOGITS};
+        if (engine_step(engine, &span, 1) < 0) return i;
+        logits = span.ret;
+    }
+    return fixture->n_greedy;
+}
+
+void check_refused_file(int fd, const char *expected) {
+    Engine *engine;
+    Reason why = {""};
+    int r = engine_open(fd, &(struct EngineOptions){.n_threads = 1}, &engine, &why);
+    close(fd);
+    if (r == 0) {
+        engine_free(engine);
+        test_fail(__FILE__, __LINE__, "opened, although \"%s\"", expected);
+    } else if (!strstr(why.text, expected)) {
+        test_fail(__FILE__, __LINE__, "%d %s: not \"%s\"", r, why.text, expected);
+    }
+}

@@ -21,3 +21,11 @@ int fixture_open(const char *name, const char *expected, struct Fixture *ret);
 /* The same model for tiny_model_logits(). NULL: cannot be read. */
 struct TinyModel *fixture_model(const struct Fixture *fixture);
 void fixture_close(struct Fixture *fixture);
+
+/* How many tokens of the expected greedy continuation come out, after a prompt that the sequence
+ * holds and whose last logits are `logits`. */
+uint32_t fixture_greedy_agreement(const struct Fixture *fixture, Engine *engine, Sequence *sequence,
+                                  const float *logits);
+
+/* A model file that is refused, with a reason that names what is wrong. Closes `fd`. */
+void check_refused_file(int fd, const char *expected);

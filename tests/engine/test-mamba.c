@@ -11,13 +11,6 @@
 
 /* ---- Fixtures ---- */
 
-static Token best(const float *logits, uint32_t n) {
-    uint32_t token = 0;
-    for (uint32_t i = 1; i < n; i++)
-        if (logits[i] > logits[token]) token = i;
-    return (Token)token;
-}
-
 static double max_difference(const struct Span *span, const struct Fixture *fixture) {
     double max = 0;
     for (uint32_t i = 0; i < fixture->n_tokens; i++)
@@ -27,18 +20,6 @@ static double max_difference(const struct Span *span, const struct Fixture *fixt
             if (!(d <= max)) max = d;
         }
     return max;
-}
-
-static void check_greedy(Engine *engine, Sequence *sequence, const struct Fixture *fixture,
-                         const float *logits) {
-    CHECK(fixture->n_greedy >= 20);
-    for (uint32_t i = 0; i < fixture->n_greedy; i++) {
-        Token token = best(logits, fixture->n_vocab);
-        CHECK_INT(token, fixture->greedy[i]);
-        struct Span span = {sequence, &token, 1, SPAN_LAST_LOGITS};
-        REQUIRE(engine_step(engine, &span, 1) == 0);
-        logits = span.ret;
-    }
 }
 
 static void check_fixture(const char *name, const struct Kernels *kernels) {
@@ -60,7 +41,10 @@ static void check_fixture(const char *name, const struct Kernels *kernels) {
     double difference = max_difference(&span, &fixture);
     printf("# %s, %s: %.3g from the expected logits\n", name, kernels->tier, difference);
     CHECK_NEAR(difference, 0, 2e-5);
-    check_greedy(engine, sequence, &fixture, span.ret + (fixture.n_tokens - 1) * span.ret_stride);
+    CHECK(fixture.n_greedy >= 20);
+    CHECK_INT(fixture_greedy_agreement(&fixture, engine, sequence,
+                                       span.ret + (fixture.n_tokens - 1) * span.ret_stride),
+              fixture.n_greedy);
     sequence_free(sequence);
     engine_free(engine);
     fixture_close(&fixture);
@@ -77,17 +61,7 @@ static void fixture_2(void) {
 /* ---- Files that are refused, with a reason that names what is wrong ---- */
 
 static void check_refused(const struct TinyMamba *shape, const char *expected) {
-    Engine *engine;
-    Reason why = {""};
-    int fd = tiny_mamba_fd(shape);
-    int r = engine_open(fd, &(struct EngineOptions){.n_threads = 1}, &engine, &why);
-    close(fd);
-    if (r == 0) {
-        engine_free(engine);
-        test_fail(__FILE__, __LINE__, "opened, although \"%s\"", expected);
-    } else if (!strstr(why.text, expected)) {
-        test_fail(__FILE__, __LINE__, "%d %s: not \"%s\"", r, why.text, expected);
-    }
+    check_refused_file(tiny_mamba_fd(shape), expected);
 }
 
 static void check_without(struct TinyMamba shape, const char *const *names) {

@@ -12,13 +12,6 @@
 
 /* ---- Fixtures ---- */
 
-static Token best(const float *logits, uint32_t n) {
-    uint32_t token = 0;
-    for (uint32_t i = 1; i < n; i++)
-        if (logits[i] > logits[token]) token = i;
-    return (Token)token;
-}
-
 static double max_difference(const float *a, const float *b, uint32_t n) {
     double max = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -26,18 +19,6 @@ static double max_difference(const float *a, const float *b, uint32_t n) {
         if (!(d <= max)) max = d;
     }
     return max;
-}
-
-static void check_greedy(Engine *engine, Sequence *sequence, const struct Fixture *fixture,
-                         const float *logits) {
-    CHECK(fixture->n_greedy >= 16);
-    for (uint32_t i = 0; i < fixture->n_greedy; i++) {
-        Token token = best(logits, fixture->n_vocab);
-        CHECK_INT(token, fixture->greedy[i]);
-        struct Span span = {sequence, &token, 1, SPAN_LAST_LOGITS};
-        REQUIRE(engine_step(engine, &span, 1) == 0);
-        logits = span.ret;
-    }
 }
 
 /* What rwkv.cpp itself computed after the same three bytes. */
@@ -90,7 +71,8 @@ static void check_fixture(const struct Expectation *expectation, const struct Ke
     CHECK_NEAR(difference, 0, expectation->bound);
     const float *last = span.ret + (fixture.n_tokens - 1) * span.ret_stride;
     check_rwkv_cpp(expectation->rwkv_cpp, &fixture, last, expectation->rwkv_cpp_bound);
-    check_greedy(engine, sequence, &fixture, last);
+    CHECK(fixture.n_greedy >= 16);
+    CHECK_INT(fixture_greedy_agreement(&fixture, engine, sequence, last), fixture.n_greedy);
     sequence_free(sequence);
     engine_free(engine);
     fixture_close(&fixture);
@@ -176,17 +158,7 @@ static void dummy(void) {
 /* ---- Files that are refused, with a reason that names what is wrong ---- */
 
 static void check_refused(const struct TinyRwkv *shape, const char *expected) {
-    Engine *engine;
-    Reason why = {""};
-    int fd = tiny_rwkv_fd(shape);
-    int r = engine_open(fd, &(struct EngineOptions){.n_threads = 1}, &engine, &why);
-    close(fd);
-    if (r == 0) {
-        engine_free(engine);
-        test_fail(__FILE__, __LINE__, "opened, although \"%s\"", expected);
-    } else if (!strstr(why.text, expected)) {
-        test_fail(__FILE__, __LINE__, "%d %s: not \"%s\"", r, why.text, expected);
-    }
+    check_refused_file(tiny_rwkv_fd(shape), expected);
 }
 
 static void check_without(struct TinyRwkv shape, const char *const *names) {

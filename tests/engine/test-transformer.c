@@ -40,27 +40,6 @@ static double max_reference_difference(const struct Span *span, const struct Fix
     return ret;
 }
 
-static Token best(const float *logits, uint32_t n) {
-    uint32_t token = 0;
-    for (uint32_t i = 1; i < n; i++)
-        if (logits[i] > logits[token]) token = i;
-    return (Token)token;
-}
-
-/* How many tokens of the expected greedy continuation come out, after a prompt whose last logits
- * are `logits`. */
-static uint32_t greedy_agreement(Engine *engine, Sequence *sequence, const struct Fixture *fixture,
-                                 const float *logits) {
-    for (uint32_t i = 0; i < fixture->n_greedy; i++) {
-        Token token = best(logits, fixture->n_vocab);
-        if (token != fixture->greedy[i]) return i;
-        struct Span span = {sequence, &token, 1, SPAN_LAST_LOGITS};
-        if (engine_step(engine, &span, 1) < 0) return i;
-        logits = span.ret;
-    }
-    return fixture->n_greedy;
-}
-
 /* What a fixture has to reach with keys and values of a type. */
 struct Bounds {
     const char *kv_type; /* EngineOptions.kv_type */
@@ -81,8 +60,8 @@ static void check_engine(Engine *engine, const struct Fixture *fixture, const ch
     CHECK_INT(engine_step(engine, &span, 1), 0);
     double difference = max_expected_difference(&span, fixture);
     double own = max_reference_difference(&span, fixture, kv_type);
-    uint32_t n = greedy_agreement(engine, sequence, fixture,
-                                  span.ret + (fixture->n_tokens - 1) * span.ret_stride);
+    uint32_t n = fixture_greedy_agreement(fixture, engine, sequence,
+                                          span.ret + (fixture->n_tokens - 1) * span.ret_stride);
     printf("# %s, %s keys: %.3g from our reference, %.3g from the expected, %u of %u greedy\n",
            name, kv_type, own, difference, n, fixture->n_greedy);
     CHECK_NEAR(own, 0, bounds->reference);

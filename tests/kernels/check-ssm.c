@@ -6,18 +6,6 @@
 #include "tests/kernels/check.h"
 #include "tests/kernels/inputs.h"
 
-static float *new_floats(enum Slot slot, enum Fill fill, size_t n) {
-    float *x = guarded(slot, n * sizeof *x);
-    fill_floats(fill, x, n);
-    return x;
-}
-
-static float *copy_of(enum Slot slot, const float *x, size_t n) {
-    float *copy = guarded(slot, n * sizeof *x);
-    if (n) memcpy(copy, x, n * sizeof *x);
-    return copy;
-}
-
 static void check_near(double actual, double expected, double bound, const char *what, size_t i) {
     if (!(fabs(actual - expected) <= bound))
         check_failed("C tier, %s [%zu]: %.9g, expected %.9g within %g", what, i, actual, expected,

@@ -7,27 +7,6 @@
 #include "tests/kernels/check.h"
 #include "tests/kernels/inputs.h"
 
-static const uint32_t sizes[] = {0,  1,  2,  7,   8,   15,  16,  17,  31,   32,   33,
-                                 63, 64, 65, 100, 255, 256, 257, 511, 1000, 2561, 4096};
-
-/* For every size and every fill. */
-#define FOR_EACH_SIZE_AND_FILL(n, fill)                                                            \
-    for (const uint32_t *size_ = sizes; size_ < sizes + sizeof sizes / sizeof *sizes; size_++)     \
-        for (uint32_t n = *size_, once_ = 1; once_; once_ = 0)                                     \
-            for (enum Fill fill = 0; fill < N_FILLS; fill++)
-
-static float *new_floats(enum Slot slot, enum Fill fill, size_t n) {
-    float *x = guarded(slot, n * sizeof *x);
-    fill_floats(fill, x, n);
-    return x;
-}
-
-static float *copy_of(enum Slot slot, const float *x, size_t n) {
-    float *copy = guarded(slot, n * sizeof *x);
-    if (n) memcpy(copy, x, n * sizeof *x);
-    return copy;
-}
-
 static void check_near(double actual, double expected, double bound, const char *what, uint32_t n) {
     if (!(fabs(actual - expected) <= bound))
         check_failed("C tier, %s, n=%u: %.9g, expected %.9g within %g", what, n, actual, expected,
@@ -332,7 +311,7 @@ static void compare_f16_to_f32(const struct Kernels *tier) {
     kernels_tier(0)->f16_to_f32(halves, 65536, expected);
     tier->f16_to_f32(halves, 65536, actual);
     check_same_bytes(tier, actual, expected, 65536 * 4, "all halves");
-    for (const uint32_t *size = sizes; size < sizes + sizeof sizes / sizeof *sizes; size++) {
+    for (const uint32_t *size = vector_sizes; size < vector_sizes + N_VECTOR_SIZES; size++) {
         actual = guarded(SLOT_C, *size * sizeof *actual);
         tier->f16_to_f32(halves + 65536 - *size, *size, actual);
         check_same_floats(tier, actual, expected + 65536 - *size, *size, "n=%u", *size);

@@ -81,6 +81,22 @@ void fill_halves(enum Fill fill, uint16_t *x, size_t n) {
     }
 }
 
+float *new_floats(enum Slot slot, enum Fill fill, size_t n) {
+    float *x = guarded(slot, n * sizeof *x);
+    fill_floats(fill, x, n);
+    return x;
+}
+
+float *copy_of(enum Slot slot, const float *x, size_t n) {
+    float *copy = guarded(slot, n * sizeof *x);
+    if (n) memcpy(copy, x, n * sizeof *x);
+    return copy;
+}
+
+const uint32_t vector_sizes[N_VECTOR_SIZES] = {
+    0, 1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 255, 256, 257, 511, 1000, 2561, 4096,
+};
+
 __attribute__((format(printf, 5, 0))) static void report(const struct Kernels *tier, size_t where,
                                                          double actual, double expected,
                                                          const char *format, va_list arguments) {

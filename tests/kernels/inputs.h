@@ -54,6 +54,20 @@ float random_fill(enum Fill fill);
 void fill_floats(enum Fill fill, float *x, size_t n);
 void fill_halves(enum Fill fill, uint16_t *x, size_t n);
 
+/* guarded() floats: filled, or as those of another slot. */
+float *new_floats(enum Slot slot, enum Fill fill, size_t n);
+float *copy_of(enum Slot slot, const float *x, size_t n);
+
+/* Lengths of vectors that end at, before and behind what registers and blocks hold. */
+#define N_VECTOR_SIZES 22
+extern const uint32_t vector_sizes[N_VECTOR_SIZES];
+
+/* For every size and every fill. */
+#define FOR_EACH_SIZE_AND_FILL(n, fill)                                                            \
+    for (const uint32_t *size_ = vector_sizes; size_ < vector_sizes + N_VECTOR_SIZES; size_++)     \
+        for (uint32_t n = *size_, once_ = 1; once_; once_ = 0)                                     \
+            for (enum Fill fill = 0; fill < N_FILLS; fill++)
+
 /* Reports the first difference, named after tier and case. Equal bits, or both NaN. */
 void check_same_floats(const struct Kernels *tier, const float *actual, const float *expected,
                        size_t n, const char *format, ...) __attribute__((format(printf, 5, 6)));
