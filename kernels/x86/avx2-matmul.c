@@ -2,6 +2,7 @@
 #include "kernels/x86/blocks.h"
 
 typedef __m256 Rows;
+typedef __m256i Dots;
 #define ROWS 8u
 
 ALWAYS_INLINE Rows rows_set(float x) {
@@ -24,11 +25,20 @@ ALWAYS_INLINE Rows rows_add(Rows a, Rows b) {
     return _mm256_add_ps(a, b);
 }
 
+ALWAYS_INLINE Rows rows_mul(Rows a, Rows b) {
+    return _mm256_mul_ps(a, b);
+}
+
+ALWAYS_INLINE Rows rows_of_dots(Dots dots) {
+    return _mm256_cvtepi32_ps(dots);
+}
+
 ALWAYS_INLINE void rows_store(float *y, Rows a) {
     _mm256_storeu_ps(y, a);
 }
 
 #include "kernels/x86/float-matmul.h"
+#include "kernels/x86/scaled-matmul.h"
 
 ALWAYS_INLINE __m256i load_32(const char *w) {
     return _mm256_loadu_si256((const void *)w);
@@ -113,64 +123,38 @@ ALWAYS_INLINE __m256i add_neighbours(__m256i a, __m256i b) {
     return _mm256_permute4x64_epi64(_mm256_hadd_epi32(a, b), 0xd8);
 }
 
-/* The dots of one block of I8, four rows a register and two sums a row. Products of int16, because
- * maddubs has no room for pairs of bytes of full range. */
-ALWAYS_INLINE void i8_dots(const char *block, const int8_t *q, size_t stride,
-                           __m256i dots[BLOCK_MAX_VECTORS][4], const unsigned n_vectors) {
+/* Four rows a register and two sums a row. Products of int16, because maddubs has no room for pairs
+ * of bytes of full range. */
+ALWAYS_INLINE void i8_dots(const char *block, const struct ScaledColumns *x, BlockDots dots,
+                           const unsigned n_vectors) {
+    __m256i halves[BLOCK_MAX_VECTORS][4];
     UNROLL
-    for (unsigned i = 0; i < n_vectors * 4; i++) dots[i / 4][i % 4] = _mm256_setzero_si256();
+    for (unsigned i = 0; i < n_vectors * 4; i++) halves[i / 4][i % 4] = _mm256_setzero_si256();
     UNROLL
     for (unsigned g = 0; g < 8; g++) {
         __m256i four[BLOCK_MAX_VECTORS];
         UNROLL
         for (unsigned v = 0; v < n_vectors; v++)
-            four[v] = _mm256_cvtepi8_epi16(_mm_set1_epi32(load_4x8(q + v * stride + 4 * g)));
+            four[v] = _mm256_cvtepi8_epi16(_mm_set1_epi32(load_4x8(x->q + v * x->stride + 4 * g)));
         UNROLL
         for (unsigned i = 0; i < 4; i++) {
             __m256i w = load_4x4(block + g * 64 + i * 16);
             UNROLL
             for (unsigned v = 0; v < n_vectors; v++)
-                dots[v][i] = _mm256_add_epi32(dots[v][i], _mm256_madd_epi16(w, four[v]));
-        }
-    }
-}
-
-ALWAYS_INLINE void i8(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
-                      uint32_t v0, float *y, size_t y_stride, const unsigned n_vectors) {
-    const uint32_t n_blocks = (matrix->n_cols + I8_BLOCK - 1) / I8_BLOCK;
-    const size_t per_vector = x->stride / I8_BLOCK;
-    const char *data = block_tile(matrix, tile);
-    __m256 sums[BLOCK_MAX_VECTORS][2];
-
-    UNROLL
-    for (unsigned v = 0; v < n_vectors; v++) sums[v][0] = sums[v][1] = _mm256_setzero_ps();
-    for (size_t b = 0; b < n_blocks; b++, data += I8_BLOCK_SIZE) {
-        const float *w_scales = (const float *)(const void *)(data + I8_SCALES);
-        __m256i dots[BLOCK_MAX_VECTORS][4];
-        i8_dots(data, x->i8 + v0 * x->stride + b * I8_BLOCK, x->stride, dots, n_vectors);
-        UNROLL
-        for (unsigned v = 0; v < n_vectors; v++) {
-            __m256 x_scale = _mm256_set1_ps(x->scales[(v0 + v) * per_vector + b]);
-            UNROLL
-            for (unsigned h = 0; h < 2; h++) {
-                __m256i dot = add_neighbours(dots[v][2 * h], dots[v][2 * h + 1]);
-                __m256 scale = _mm256_mul_ps(_mm256_loadu_ps(w_scales + h * 8), x_scale);
-                sums[v][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), scale, sums[v][h]);
-            }
+                halves[v][i] = _mm256_add_epi32(halves[v][i], _mm256_madd_epi16(w, four[v]));
         }
     }
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) UNROLL
     for (unsigned h = 0; h < 2; h++)
-        rows_store(y + (v0 + v) * y_stride + tile * TILE_ROWS + h * 8, sums[v][h]);
+        dots[v][h] = add_neighbours(halves[v][2 * h], halves[v][2 * h + 1]);
 }
 
-/* The dots of one block of I4, of half a tile. Sums of int16 have room: 8 groups of two products of
- * a nibble and an activation. */
+/* Sums of int16 have room: 8 groups of two products of a nibble and an activation. */
 _Static_assert(8 * 2 * 15 * 128 <= INT16_MAX, "int16 sums overflow");
 
-ALWAYS_INLINE void i4_dots(const char *block, const int8_t *q, size_t stride,
-                           __m256i dots[BLOCK_MAX_VECTORS][2], const unsigned n_vectors) {
+ALWAYS_INLINE void i4_dots(const char *block, const struct ScaledColumns *x, BlockDots dots,
+                           const unsigned n_vectors) {
     const __m256i low = _mm256_set1_epi8(15);
     clear_sums(dots, n_vectors);
     UNROLL
@@ -184,7 +168,7 @@ ALWAYS_INLINE void i4_dots(const char *block, const int8_t *q, size_t stride,
         }
         UNROLL
         for (unsigned v = 0; v < n_vectors; v++) {
-            const int8_t *from = q + v * stride + 4 * g;
+            const int8_t *from = x->q + v * x->stride + 4 * g;
             __m256i four[2] = {_mm256_set1_epi32(load_4x8(from)),
                                _mm256_set1_epi32(load_4x8(from + 16))};
             UNROLL
@@ -193,38 +177,11 @@ ALWAYS_INLINE void i4_dots(const char *block, const int8_t *q, size_t stride,
                     dots[v][i / 2], _mm256_maddubs_epi16(w[i / 2][i % 2], four[i % 2]));
         }
     }
-}
-
-ALWAYS_INLINE void i4(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
-                      uint32_t v0, float *y, size_t y_stride, const unsigned n_vectors) {
-    const uint32_t n_blocks = (matrix->n_cols + I8_BLOCK - 1) / I8_BLOCK;
-    const size_t per_vector = x->stride / I8_BLOCK;
-    const char *data = block_tile(matrix, tile);
-    __m256 sums[BLOCK_MAX_VECTORS][2];
-
-    UNROLL
-    for (unsigned v = 0; v < n_vectors; v++) sums[v][0] = sums[v][1] = _mm256_setzero_ps();
-    for (size_t b = 0; b < n_blocks; b++, data += I4_BLOCK_SIZE) {
-        const uint16_t *w_scales = (const uint16_t *)(const void *)(data + I4_SCALES);
-        __m256i dots[BLOCK_MAX_VECTORS][2];
-        i4_dots(data, x->i8 + v0 * x->stride + b * I8_BLOCK, x->stride, dots, n_vectors);
-        UNROLL
-        for (unsigned v = 0; v < n_vectors; v++) {
-            const size_t at = (v0 + v) * per_vector + b;
-            const __m256 x_scale = _mm256_set1_ps(x->scales[at]);
-            const __m256i offset = _mm256_set1_epi32(8 * x->sums[at]);
-            UNROLL
-            for (unsigned h = 0; h < 2; h++) {
-                __m256i dot = _mm256_sub_epi32(add_pairs(dots[v][h]), offset);
-                __m256 scale = _mm256_mul_ps(rows_f16(w_scales + h * 8), x_scale);
-                sums[v][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), scale, sums[v][h]);
-            }
-        }
-    }
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) UNROLL
     for (unsigned h = 0; h < 2; h++)
-        rows_store(y + (v0 + v) * y_stride + tile * TILE_ROWS + h * 8, sums[v][h]);
+        dots[v][h] = _mm256_sub_epi32(add_pairs(dots[v][h]),
+                                      _mm256_set1_epi32(8 * x->sums[v * x->per_vector]));
 }
 
 DEFINE_BLOCK(f32, 1)

@@ -1,7 +1,9 @@
 /* The AVX-512 tier: matrix times vectors. */
 #include "kernels/x86/blocks.h"
+#include "kernels/x86/dots-avx512.h"
 
 typedef __m512 Rows;
+typedef Sums Dots;
 #define ROWS 16u
 
 ALWAYS_INLINE Rows rows_set(float x) {
@@ -24,12 +26,20 @@ ALWAYS_INLINE Rows rows_add(Rows a, Rows b) {
     return _mm512_add_ps(a, b);
 }
 
+ALWAYS_INLINE Rows rows_mul(Rows a, Rows b) {
+    return _mm512_mul_ps(a, b);
+}
+
+ALWAYS_INLINE Rows rows_of_dots(Dots dots) {
+    return _mm512_cvtepi32_ps((__m512i)dots);
+}
+
 ALWAYS_INLINE void rows_store(float *y, Rows a) {
     _mm512_storeu_ps(y, a);
 }
 
-#include "kernels/x86/dots-avx512.h"
 #include "kernels/x86/float-matmul.h"
+#include "kernels/x86/scaled-matmul.h"
 
 /*
  * T2: instead of shifting the four codes of a byte down, which would cost as much as multiplying
@@ -93,12 +103,11 @@ ALWAYS_INLINE void t2(const struct Matrix *matrix, uint32_t tile, const struct A
     }
 }
 
-/* The dots of one block of I8 with n_vectors vectors. The weights are made unsigned by adding 128,
- * which the sums of the activations undo. */
-ALWAYS_INLINE void i8_dots(const char *block, const int8_t *q, size_t stride, const int32_t *sums,
-                           size_t sums_stride, Sums *dots, const unsigned n_vectors) {
+/* The weights are made unsigned by adding 128, which the sums of the activations undo. */
+ALWAYS_INLINE void i8_dots(const char *block, const struct ScaledColumns *x, BlockDots dots,
+                           const unsigned n_vectors) {
     UNROLL
-    for (unsigned v = 0; v < n_vectors; v++) dots[v] = (Sums){0};
+    for (unsigned v = 0; v < n_vectors; v++) dots[v][0] = (Sums){0};
     UNROLL
     for (unsigned g = 0; g < 8; g++) {
         __m512i w =
@@ -106,46 +115,21 @@ ALWAYS_INLINE void i8_dots(const char *block, const int8_t *q, size_t stride, co
         block_prefetch(block + g * 64);
         UNROLL
         for (unsigned v = 0; v < n_vectors; v++)
-            dots[v] = add_dots(dots[v], w, q + v * stride + 4 * g);
-    }
-    UNROLL
-    for (unsigned v = 0; v < n_vectors; v++) dots[v] -= 128 * ((Sums){0} + sums[v * sums_stride]);
-}
-
-ALWAYS_INLINE void i8(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
-                      uint32_t v0, float *y, size_t y_stride, const unsigned n_vectors) {
-    const uint32_t n_blocks = (matrix->n_cols + I8_BLOCK - 1) / I8_BLOCK;
-    const size_t per_vector = x->stride / I8_BLOCK;
-    const char *data = block_tile(matrix, tile);
-    __m512 sums[BLOCK_MAX_VECTORS];
-
-    UNROLL
-    for (unsigned v = 0; v < n_vectors; v++) sums[v] = _mm512_setzero_ps();
-    for (size_t b = 0; b < n_blocks; b++, data += I8_BLOCK_SIZE) {
-        Sums dots[BLOCK_MAX_VECTORS];
-        i8_dots(data, x->i8 + v0 * x->stride + b * I8_BLOCK, x->stride,
-                x->sums + v0 * per_vector + b, per_vector, dots, n_vectors);
-        __m512 w_scales = _mm512_loadu_ps(data + I8_SCALES);
-        UNROLL
-        for (unsigned v = 0; v < n_vectors; v++) {
-            __m512 x_scale = _mm512_set1_ps(x->scales[(v0 + v) * per_vector + b]);
-            sums[v] = _mm512_fmadd_ps(_mm512_cvtepi32_ps((__m512i)dots[v]),
-                                      _mm512_mul_ps(w_scales, x_scale), sums[v]);
-        }
+            dots[v][0] = add_dots(dots[v][0], w, x->q + v * x->stride + 4 * g);
     }
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++)
-        _mm512_storeu_ps(block_y(y, y_stride, v0 + v, tile), sums[v]);
+        dots[v][0] -= 128 * ((Sums){0} + x->sums[v * x->per_vector]);
 }
 
-/* The dots of one block of I4. The high nibbles are multiplied where they stand, as 16 times their
- * value, and have sums of their own. */
-ALWAYS_INLINE void i4_dots(const char *block, const int8_t *q, size_t stride, const int32_t *sums,
-                           size_t sums_stride, Sums *dots, const unsigned n_vectors) {
+/* The high nibbles are multiplied where they stand, as 16 times their value, and have sums of their
+ * own. */
+ALWAYS_INLINE void i4_dots(const char *block, const struct ScaledColumns *x, BlockDots dots,
+                           const unsigned n_vectors) {
     Sums high[BLOCK_MAX_VECTORS];
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) {
-        dots[v] = (Sums){0} - 8 * sums[v * sums_stride];
+        dots[v][0] = (Sums){0} - 8 * x->sums[v * x->per_vector];
         high[v] = (Sums){0};
     }
     UNROLL
@@ -156,39 +140,13 @@ ALWAYS_INLINE void i4_dots(const char *block, const int8_t *q, size_t stride, co
         __m512i w_high = _mm512_and_si512(both, _mm512_set1_epi8((char)0xf0));
         UNROLL
         for (unsigned v = 0; v < n_vectors; v++) {
-            const int8_t *from = q + v * stride + 4 * g;
-            dots[v] = add_dots(dots[v], w_low, from);
+            const int8_t *from = x->q + v * x->stride + 4 * g;
+            dots[v][0] = add_dots(dots[v][0], w_low, from);
             high[v] = add_dots(high[v], w_high, from + 16);
         }
     }
     UNROLL
-    for (unsigned v = 0; v < n_vectors; v++) dots[v] += high[v] >> 4;
-}
-
-ALWAYS_INLINE void i4(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
-                      uint32_t v0, float *y, size_t y_stride, const unsigned n_vectors) {
-    const uint32_t n_blocks = (matrix->n_cols + I8_BLOCK - 1) / I8_BLOCK;
-    const size_t per_vector = x->stride / I8_BLOCK;
-    const char *data = block_tile(matrix, tile);
-    __m512 sums[BLOCK_MAX_VECTORS];
-
-    UNROLL
-    for (unsigned v = 0; v < n_vectors; v++) sums[v] = _mm512_setzero_ps();
-    for (size_t b = 0; b < n_blocks; b++, data += I4_BLOCK_SIZE) {
-        Sums dots[BLOCK_MAX_VECTORS];
-        i4_dots(data, x->i8 + v0 * x->stride + b * I8_BLOCK, x->stride,
-                x->sums + v0 * per_vector + b, per_vector, dots, n_vectors);
-        __m512 w_scales = rows_f16((const uint16_t *)(const void *)(data + I4_SCALES));
-        UNROLL
-        for (unsigned v = 0; v < n_vectors; v++) {
-            __m512 x_scale = _mm512_set1_ps(x->scales[(v0 + v) * per_vector + b]);
-            sums[v] = _mm512_fmadd_ps(_mm512_cvtepi32_ps((__m512i)dots[v]),
-                                      _mm512_mul_ps(w_scales, x_scale), sums[v]);
-        }
-    }
-    UNROLL
-    for (unsigned v = 0; v < n_vectors; v++)
-        _mm512_storeu_ps(block_y(y, y_stride, v0 + v, tile), sums[v]);
+    for (unsigned v = 0; v < n_vectors; v++) dots[v][0] += high[v] >> 4;
 }
 
 DEFINE_BLOCK(f32, 1)

@@ -18,6 +18,9 @@ typedef void Block(const struct Matrix *matrix, uint32_t tile, const struct Acti
 #define BLOCK_MAX_VECTORS 8u
 #define BLOCK_MAX_TILES 2u
 
+/* Registers that the rows of a tile take, ROWS being how many are in one. */
+#define N_SLICES (TILE_ROWS / ROWS)
+
 struct BlockKernel {
     Block *const *single, *const *pair; /* [n] for n vectors, of one tile and of two; pair or one of
                                          * its entries may be NULL where one tile is faster */

@@ -7,8 +7,6 @@
 
 #include "kernels/x86/blocks.h"
 
-#define N_SLICES (TILE_ROWS / ROWS)
-
 /* The partial sums of a block. */
 typedef Rows PartialSums[BLOCK_MAX_VECTORS][N_SLICES][4];
 
@@ -56,7 +54,7 @@ ALWAYS_INLINE void float_block(const enum MatrixLayout layout, const struct Matr
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) UNROLL
     for (unsigned s = 0; s < N_SLICES; s++)
-        rows_store(y + (v0 + v) * y_stride + tile * TILE_ROWS + s * ROWS,
+        rows_store(block_y(y, y_stride, v0 + v, tile) + s * ROWS,
                    rows_add(rows_add(p[v][s][0], p[v][s][1]), rows_add(p[v][s][2], p[v][s][3])));
 }
 
