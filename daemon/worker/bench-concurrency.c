@@ -159,7 +159,7 @@ int bench_concurrency(Engine *engine, const struct ConcurrencyOptions *options,
     self->engine = engine;
     self->options = options;
     self->report = report;
-    self->stepper = stepper_new(engine, &self->cost);
+    self->stepper = stepper_new(engine, &self->cost, NULL);
     self->jobs = g_ptr_array_new();
     for (unsigned n = 1, at = 0; r == 0 && n <= MAX_USERS; n *= 2, at++) r = users_run(self, n, at);
     stepper_free(self->stepper);

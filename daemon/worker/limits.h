@@ -18,7 +18,8 @@
 #define EMBED_INPUTS_MAX 256u
 /* Messages of one conversation; what they say is limited by PROMPT_SIZE_MAX. */
 #define MESSAGES_MAX 4096u
-/* JSON text of tools and tool calls: json-glib recurses on depth, and takes some 150 bytes a value. */
+/* JSON text of tools and tool calls: json-glib recurses on depth, and takes some 150 bytes a value.
+ */
 #define JSON_DEPTH_MAX 64u
 #define JSON_VALUES_MAX (128u << 10)
 /* The daemon needs one, a test a few. Each costs a descriptor and sd-bus's buffers. */
@@ -55,14 +56,20 @@
 
 /* Logits and activations are allocated for this many tokens. */
 #define STEP_TOKENS_MAX 512u
-/* How long a step may take while somebody waits for the next token, which is the rhythm he sees,
- * and while nobody does, which is how late a cancellation is noticed. Prompts are cut to fit. */
+/* How long a step may take while somebody waits for the next token, which is the rhythm he sees: at
+ * most so many times as long as without the others' prompts, or so long, where that is more; ... */
+#define STEP_SLOWDOWN 2.0
 #define STEP_USEC_SHARED 100000
+/* ... and while nobody does, which is how late somebody new begins, and a cancellation is noticed.
+ * Prompts are cut to fit. */
 #define STEP_USEC_ALONE 500000
-/* Prompt tokens of a step: never fewer, since every weight is read once per step; and the first
- * guess, until a step was measured. */
-#define STEP_PROMPT_MIN 16u
-#define STEP_PROMPT_FIRST 64u
+/* Tokens of the first step that has a prompt: nothing was measured yet. */
+#define STEP_TOKENS_FIRST 64u
+/* Tokens of prompts in a step at least, whatever it takes: they have to come to an end. */
+#define STEP_PROMPT_MIN 4u
+/* Steps with prompts, for those who generate, until one without, which tells what they cost them.
+ */
+#define STEP_MIXED_MAX 64u
 
 /* ---- Model files ---- */
 

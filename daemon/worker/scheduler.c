@@ -290,7 +290,7 @@ static void *compute_thread(void *data) {
     mailbox_opened(self->mailbox, r);
     if (r < 0) return NULL;
 
-    self->stepper = stepper_new(engine, &self->drafting.cost);
+    self->stepper = stepper_new(engine, &self->drafting.cost, NULL);
     compute(self);
     stepper_free(self->stepper);
     engine_free(draft); /* first: it computes with the other one's threads */

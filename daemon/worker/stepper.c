@@ -4,22 +4,29 @@
 
 #include "worker/draft.h"
 #include "worker/limits.h"
+#include "worker/prompt-shares.h"
+#include "worker/step-budget.h"
 
 struct Stepper {
     Engine *engine;
-    struct StepCost *cost;
-    GArray *spans;         /* struct Span */
-    GPtrArray *jobs;       /* struct Job *, one for each span */
-    double usec_per_token; /* of a prompt, as measured; 0: not yet */
-    unsigned turn;         /* who comes first among the prompts */
+    StepClock *clock;
+    struct StepCost *cost;     /* of steps without prompts */
+    struct StepBudget budget;  /* of steps with some */
+    GArray *spans;             /* struct Span */
+    GPtrArray *jobs;           /* struct Job *, one for each span */
+    GArray *shares;            /* struct PromptShare, one for each prompt */
+    unsigned n_steps, n_mixed; /* in all; since the last without prompts, of those who generate */
 };
 
-Stepper *stepper_new(Engine *engine, struct StepCost *cost) {
+Stepper *stepper_new(Engine *engine, struct StepCost *cost, StepClock *clock) {
     Stepper *self = g_new0(Stepper, 1);
     self->engine = engine;
+    self->clock = clock ? clock : g_get_monotonic_time;
     self->cost = cost;
     self->spans = g_array_new(FALSE, FALSE, sizeof(struct Span));
     self->jobs = g_ptr_array_new();
+    self->shares = g_array_new(FALSE, FALSE, sizeof(struct PromptShare));
+    self->n_mixed = STEP_MIXED_MAX;
     return self;
 }
 
@@ -27,6 +34,7 @@ void stepper_free(Stepper *self) {
     if (!self) return;
     g_array_unref(self->spans);
     g_ptr_array_unref(self->jobs);
+    g_array_unref(self->shares);
     g_free(self);
 }
 
@@ -55,14 +63,7 @@ static uint32_t tokens_count(const Stepper *self) {
     return n;
 }
 
-/* Tokens of prompts in a step of which n_generating belong to others. */
-static uint32_t prompt_budget(const Stepper *self, uint32_t n_generating) {
-    uint32_t room = engine_max_tokens(self->engine) - n_generating;
-    double usec = n_generating ? STEP_USEC_SHARED : STEP_USEC_ALONE;
-    double fits = self->usec_per_token > 0 ? usec / self->usec_per_token : STEP_PROMPT_FIRST;
-
-    return (uint32_t)MIN(MAX(fits, STEP_PROMPT_MIN), room);
-}
+/* ---- Those who generate ---- */
 
 static bool is_generating(const struct Job *job) {
     return takes_part(job) && !job_in_prompt(job);
@@ -89,23 +90,52 @@ static void generating_add(Stepper *self, const GPtrArray *jobs) {
     }
 }
 
-static void prompts_add(Stepper *self, const GPtrArray *jobs) {
-    uint32_t budget = prompt_budget(self, tokens_count(self));
-    uint32_t n_left = 0;
+/* ---- Prompts ---- */
 
-    for (guint i = 0; i < jobs->len; i++)
-        n_left += takes_part(jobs->pdata[i]) && job_in_prompt(jobs->pdata[i]);
-    self->turn++;
-    for (guint i = 0; i < jobs->len && budget > 0; i++) {
-        struct Job *job = jobs->pdata[(i + self->turn) % jobs->len];
-        if (!takes_part(job) || !job_in_prompt(job)) continue;
-        uint32_t share = MAX(budget / n_left, 1);
-        uint32_t n = MIN(share, job->n_tokens - job->n_fed);
-        span_add(self, job, n);
-        budget -= n;
-        n_left--;
+/* What a step may take in which n_generating tokens are not of prompts. */
+static double usec_wanted(const Stepper *self, uint32_t n_generating) {
+    if (n_generating == 0) return STEP_USEC_ALONE;
+    return MAX(STEP_USEC_SHARED, STEP_SLOWDOWN * step_cost(self->cost, n_generating));
+}
+
+/* Tokens of prompts in such a step. */
+static uint32_t prompt_budget(const Stepper *self, uint32_t n_generating) {
+    const uint32_t room = engine_max_tokens(self->engine) - n_generating;
+    if (n_generating > 0 && self->n_mixed >= STEP_MIXED_MAX) return 0;
+    const uint32_t fits =
+        step_budget_fit(&self->budget, usec_wanted(self, n_generating), STEP_TOKENS_FIRST);
+    return MIN(MAX(fits, n_generating + STEP_PROMPT_MIN) - n_generating, room);
+}
+
+static bool is_reading(const struct Job *job) {
+    return takes_part(job) && job_in_prompt(job);
+}
+
+static void shares_fill(Stepper *self, const GPtrArray *jobs, uint32_t budget) {
+    g_array_set_size(self->shares, 0);
+    for (guint i = 0; i < jobs->len; i++) {
+        const struct Job *job = jobs->pdata[i];
+        if (!is_reading(job)) continue;
+        const struct PromptShare share = {job->namespace, job->n_tokens - job->n_fed, 0};
+        g_array_append_val(self->shares, share);
+    }
+    prompt_shares_fill((struct PromptShare *)(void *)self->shares->data, self->shares->len, budget,
+                       self->n_steps);
+}
+
+static void prompts_add(Stepper *self, const GPtrArray *jobs) {
+    guint k = 0;
+
+    shares_fill(self, jobs, prompt_budget(self, tokens_count(self)));
+    for (guint i = 0; i < jobs->len; i++) {
+        struct Job *job = jobs->pdata[i];
+        if (!is_reading(job)) continue;
+        const uint32_t n = g_array_index(self->shares, struct PromptShare, k++).n;
+        if (n > 0) span_add(self, job, n);
     }
 }
+
+/* ---- Computing ---- */
 
 static void span_fail(Stepper *self, guint i, int r) {
     struct Job *job = self->jobs->pdata[i];
@@ -130,30 +160,28 @@ static void spans_run(Stepper *self, guint first, guint n) {
     }
 }
 
-/* Steps with few prompt tokens say little about the cost of one; those without any, what a step
- * costs by its tokens. */
-static void cost_measure(Stepper *self, bool has_prompt, gint64 usec) {
+static void cost_measure(Stepper *self, bool has_generating, bool has_prompt, double usec) {
     const uint32_t n_tokens = tokens_count(self);
 
-    if (!has_prompt) {
-        step_cost_add(self->cost, n_tokens, (double)usec);
-        return;
-    }
-    if (n_tokens < STEP_PROMPT_MIN) return;
-    double cost = (double)usec / n_tokens;
-    self->usec_per_token = self->usec_per_token > 0 ? (3 * self->usec_per_token + cost) / 4 : cost;
+    if (has_prompt)
+        step_budget_add(&self->budget, n_tokens, usec);
+    else
+        step_cost_add(self->cost, n_tokens, usec);
+    if (has_generating) self->n_mixed = has_prompt ? self->n_mixed + 1 : 0;
 }
 
 unsigned stepper_step(Stepper *self, const GPtrArray *jobs) {
     g_array_set_size(self->spans, 0);
     g_ptr_array_set_size(self->jobs, 0);
+    self->n_steps++;
     generating_add(self, jobs);
     const guint n_generating = self->spans->len;
     prompts_add(self, jobs);
     if (self->spans->len == 0) return 0;
 
-    gint64 start_usec = g_get_monotonic_time();
+    const gint64 start_usec = self->clock();
     spans_run(self, 0, self->spans->len);
-    cost_measure(self, self->spans->len > n_generating, g_get_monotonic_time() - start_usec);
+    cost_measure(self, n_generating > 0, self->spans->len > n_generating,
+                 (double)(self->clock() - start_usec));
     return self->jobs->len;
 }

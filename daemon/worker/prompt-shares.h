@@ -1,0 +1,26 @@
+/*
+ * Who gets how much of the tokens that a step has for prompts: equal parts for all namespaces, and
+ * within each for its prompts; what one does not need goes to the others (max-min fairness). So a
+ * short prompt is read in the time of a few of its size, however long the ones beside it are, a
+ * user with many prompts gets no more than one with a single one, and no prompt ever waits
+ * for another to end: where there are fewer tokens than prompts they take turns.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "worker/limits.h"
+
+#define PROMPT_SHARES_MAX (2 * SEQUENCES_MAX)
+
+struct PromptShare {
+    uint32_t namespace;
+    uint32_t n_left; /* tokens of the prompt that are still to be read */
+    uint32_t n;      /* of them in this step */
+};
+
+/* Sets n of at most PROMPT_SHARES_MAX, together n_budget or all there is. `turn`: the number of the
+ * step, so that another one comes first each time. */
+void prompt_shares_fill(struct PromptShare *shares, size_t n_shares, uint32_t n_budget,
+                        unsigned turn);
