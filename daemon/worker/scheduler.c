@@ -70,13 +70,44 @@ static bool job_is_resident(const struct Job *job) {
     return job->sequence != NULL;
 }
 
-/* A queued job could compute, had the parked ones not taken all places. */
-static bool is_crowded(const Scheduler *self) {
-    unsigned n_resident = count(self, job_is_resident);
-    unsigned n_running = n_resident - count(self, job_is_parked);
+static bool job_is_running(const struct Job *job) {
+    return job_is_resident(job) && !job_is_parked(job);
+}
 
-    return count(self, job_is_queued) > 0 && n_running < self->options.max_sequences &&
-           n_resident >= 2 * self->options.max_sequences;
+static unsigned namespace_n_resident(const Scheduler *self, uint32_t namespace) {
+    unsigned n = 0;
+    for (guint i = 0; i < self->jobs->len; i++) {
+        const struct Job *job = self->jobs->pdata[i];
+        n += job_is_resident(job) && job->namespace == namespace;
+    }
+    return n;
+}
+
+/* The first of those queued whose namespace has the fewest jobs resident, if it has a place: one of
+ * max_sequences, or one besides for a namespace that has none. NULL: nobody. */
+static struct Job *queued_next(const Scheduler *self) {
+    struct Job *next = NULL;
+    unsigned fewest = G_MAXUINT;
+
+    for (guint i = 0; i < self->jobs->len; i++) {
+        struct Job *job = self->jobs->pdata[i];
+        if (!job_is_queued(job)) continue;
+        unsigned n = namespace_n_resident(self, job->namespace);
+        if (n >= fewest) continue;
+        fewest = n;
+        next = job;
+    }
+    bool has_place = fewest == 0 || count(self, job_is_running) < self->options.max_sequences;
+    return has_place ? next : NULL;
+}
+
+static bool is_full(const Scheduler *self) {
+    return count(self, job_is_resident) >= 2 * self->options.max_sequences;
+}
+
+/* A queued job could compute, had the parked ones not taken all memory. */
+static bool is_crowded(const Scheduler *self) {
+    return is_full(self) && queued_next(self);
 }
 
 static struct Job *longest_parked(const Scheduler *self) {
@@ -139,43 +170,12 @@ static void jobs_review(Scheduler *self, gint64 now_usec) {
     }
 }
 
-static unsigned namespace_n_resident(const Scheduler *self, uint32_t namespace) {
-    unsigned n = 0;
-    for (guint i = 0; i < self->jobs->len; i++) {
-        const struct Job *job = self->jobs->pdata[i];
-        n += job->sequence && job->namespace == namespace;
-    }
-    return n;
-}
-
-/* The first of those queued whose namespace has the fewest jobs running. */
-static struct Job *queued_next(const Scheduler *self) {
-    struct Job *next = NULL;
-    unsigned fewest = G_MAXUINT;
-
-    for (guint i = 0; i < self->jobs->len; i++) {
-        struct Job *job = self->jobs->pdata[i];
-        if (!job_is_queued(job)) continue;
-        unsigned n = namespace_n_resident(self, job->namespace);
-        if (n >= fewest) continue;
-        fewest = n;
-        next = job;
-    }
-    return next;
-}
-
 /* Returns true when a job ended here, and is to be reviewed before anyone waits. */
 static bool jobs_admit(Scheduler *self, gint64 now_usec) {
     bool ended = false;
+    struct Job *job;
 
-    for (;;) {
-        unsigned n_resident = count(self, job_is_resident);
-        unsigned n_running = n_resident - count(self, job_is_parked);
-        struct Job *job = queued_next(self);
-        if (!job || n_running >= self->options.max_sequences ||
-            n_resident >= 2 * self->options.max_sequences)
-            return ended;
-
+    while (!is_full(self) && (job = queued_next(self))) {
         job->admitted_usec = now_usec;
         int r = sequence_new(self->engine, &job->sequence);
         if (r >= 0) continue;
@@ -183,6 +183,7 @@ static bool jobs_admit(Scheduler *self, gint64 now_usec) {
         job_end(job, FINISH_ERROR);
         ended = true;
     }
+    return ended;
 }
 
 /* Ends those that have just finished by themselves. */
@@ -197,8 +198,8 @@ static void load_publish(Scheduler *self) {
     struct Load load = {
         .n_waiting = count(self, job_is_queued),
         .n_parked = count(self, job_is_parked),
+        .n_running = count(self, job_is_running),
     };
-    load.n_running = count(self, job_is_resident) - load.n_parked;
     for (guint i = 0; i < self->jobs->len; i++) {
         struct Job *job = self->jobs->pdata[i];
         if (job->sequence) load.sequence_bytes += sequence_bytes(job->sequence);

@@ -3,10 +3,15 @@
  * one step after the other for whoever is there (stepper.h).
  *
  * max_sequences jobs compute at once; more wait in order, but for a namespace that has fewer
- * running than another, whose first job goes first. A job whose reader does not read is parked and
- * counts no longer, up to as many again; past that the one that was parked longest gives way. A
- * job ends as cancelled when it is asked to, or when its reader has gone, be it queued, parked
- * or computing. Its last line waits for a slow reader, for a limited time.
+ * resident than another, whose first job goes first. One of which none is gets a place besides,
+ * so that nobody waits for others' answers to end. A job whose reader does not read is parked and
+ * computes no longer. Places besides and parked jobs are as many again at most; past that the one
+ * that was parked longest gives way. Within a step those who generate have a token each, and
+ * prompts share by namespace (stepper.h).
+ *
+ * A job ends as cancelled when it is asked to, or when its reader has gone, be it queued, parked
+ * or computing: at the end of the running step, which is cut to a time (stepper.h), and where
+ * somebody new begins, too. Its last line waits for a slow reader, for a limited time.
  *
  * All functions are for the main thread, and so are the callbacks.
  */

@@ -209,26 +209,52 @@ static void busy_past_the_queue(void) {
     scheduler_free(scheduler);
 }
 
-/* A namespace with nothing running goes before one that has something. */
+/* Of those who wait, a namespace with fewer running goes first. */
 static void namespaces_take_turns(void) {
     const struct FakeModel model = {.delay_usec = 50, .n_ctx = 65536};
-    Scheduler *scheduler = start(&model, 2, 8, PARKED_GRACE_USEC);
-    struct Run greedy[4], modest;
+    Scheduler *scheduler = start(&model, 4, 8, PARKED_GRACE_USEC);
+    struct Run many[6], few[2];
 
-    for (int i = 0; i < 4; i++)
-        run_start(scheduler, &greedy[i],
+    for (int i = 0; i < 6; i++)
+        run_start(scheduler, &many[i],
                   &(struct Ask){.prompt = "a", .namespace = 1, .max_tokens = 60000});
-    run_start(scheduler, &modest, &(struct Ask){.prompt = "b", .namespace = 2});
-    CHECK(events_next(&greedy[1].events));
-    scheduler_cancel(scheduler, greedy[0].job);
-    run_finish(&modest); /* while greedy[1] goes on */
-    CHECK(!greedy[2].finished);
-    for (int i = 1; i < 4; i++) scheduler_cancel(scheduler, greedy[i].job);
-    for (int i = 0; i < 4; i++) run_finish(&greedy[i]);
-    CHECK(modest.admitted_usec > 0);
-    CHECK(greedy[2].admitted_usec == 0 || modest.admitted_usec <= greedy[2].admitted_usec);
-    for (int i = 0; i < 4; i++) events_clear(&greedy[i].events);
-    events_clear(&modest.events);
+    CHECK(events_next(&many[3].events));
+    for (int i = 0; i < 2; i++)
+        run_start(scheduler, &few[i],
+                  &(struct Ask){.prompt = "b", .namespace = 2, .max_tokens = 60000});
+    CHECK(events_next(&few[0].events)); /* besides */
+    scheduler_cancel(scheduler, many[0].job);
+    scheduler_cancel(scheduler, many[1].job);
+    CHECK(events_next(&few[1].events));
+    CHECK(!many[4].finished);
+    for (int i = 2; i < 6; i++) scheduler_cancel(scheduler, many[i].job);
+    for (int i = 0; i < 2; i++) scheduler_cancel(scheduler, few[i].job);
+    for (int i = 0; i < 6; i++) run_finish(&many[i]);
+    for (int i = 0; i < 2; i++) run_finish(&few[i]);
+    CHECK_INT(many[4].admitted_usec, 0);
+    for (int i = 0; i < 6; i++) events_clear(&many[i].events);
+    for (int i = 0; i < 2; i++) events_clear(&few[i].events);
+    scheduler_free(scheduler);
+}
+
+/* Answers without an end take all places: another user is served nevertheless, and one who has his
+ * place waits for the next. */
+static void a_place_besides(void) {
+    const struct FakeModel model = {.delay_usec = 50, .n_ctx = 65536};
+    Scheduler *scheduler = start(&model, 2, 8, PARKED_GRACE_USEC);
+    struct Run many[3];
+
+    for (int i = 0; i < 3; i++)
+        run_start(scheduler, &many[i],
+                  &(struct Ask){.prompt = "a", .namespace = 1, .max_tokens = 60000});
+    CHECK(events_next(&many[1].events));
+    for (uint32_t namespace = 2; namespace < 6; namespace ++)
+        g_free(run_text(scheduler, &(struct Ask){.prompt = "b", .namespace = namespace}));
+    for (int i = 0; i < 3; i++) CHECK(!many[i].finished);
+    for (int i = 0; i < 3; i++) scheduler_cancel(scheduler, many[i].job);
+    for (int i = 0; i < 3; i++) run_finish(&many[i]);
+    CHECK_INT(many[2].admitted_usec, 0);
+    for (int i = 0; i < 3; i++) events_clear(&many[i].events);
     scheduler_free(scheduler);
 }
 
@@ -271,7 +297,6 @@ static void stop_string_ends(void) {
     scheduler_free(scheduler);
 }
 
-/* Everything that was accepted comes back, told that it was cancelled. */
 /* One answer under a grammar or a schema, and how it ended. The vocabulary has half a character
  * (0xC3) that nothing completes. */
 static void check_constrained(Scheduler *scheduler, const struct Ask *ask, const char *pattern,
@@ -316,6 +341,7 @@ static void constrained(void) {
     scheduler_free(scheduler);
 }
 
+/* Everything that was accepted comes back, told that it was cancelled. */
 static void freed_while_running(void) {
     const struct FakeModel model = {.delay_usec = 50, .n_ctx = 65536};
     Scheduler *scheduler = start(&model, 2, 8, PARKED_GRACE_USEC);
@@ -442,7 +468,7 @@ int main(void) {
         {"reader that goes cancels", reader_that_goes_cancels},
         {"parked stalls only itself", parked_stalls_only_itself},
         {"parked gives way", parked_gives_way}, {"busy past the queue", busy_past_the_queue},
-        {"namespaces take turns", namespaces_take_turns},
+        {"namespaces take turns", namespaces_take_turns}, {"a place besides", a_place_besides},
         {"end of the context", end_of_the_context}, {"stop string ends", stop_string_ends},
         {"grammars and schemas", constrained}, {"freed while running", freed_while_running},
         {"embedding", embedding}, {"many inputs are one call", many_inputs_are_one_call},
