@@ -10,6 +10,11 @@
 #include "engine/text/tokenizer.h"
 #include "worker/draft.h"
 
+/* Tokens that are fed before a guess, as part of its time: what another method proposed, and more.
+ * So many at once where there are more. */
+#define BEHIND_MAX (DRAFT_MAX + 1)
+#define PIECE 32u
+
 struct ModelDraft {
     Engine *engine;
     uint32_t n_vocab; /* of the model that verifies */
@@ -96,12 +101,22 @@ static const float *feed(struct ModelDraft *self, const Token *tokens, uint32_t 
     return span.ret;
 }
 
+/* Reads a prompt after the generation, a piece a step, which keeps the others' rhythm. True: that
+ * was all there is to do now, and nothing is guessed. */
+static bool catch_up(struct ModelDraft *self, const struct DraftView *view) {
+    const uint32_t n_behind = view->n_tokens - self->n_tokens;
+
+    if (n_behind <= BEHIND_MAX) return false;
+    feed(self, view->tokens + self->n_tokens, MIN(n_behind - 1, PIECE));
+    return true;
+}
+
 static uint32_t model_propose(void *state, const struct DraftView *view, uint32_t n_max,
                               Token *ret) {
     struct ModelDraft *self = state;
     uint32_t n = 0;
 
-    if (!sequence_exists(self) || !sequence_rewind(self, view)) return 0;
+    if (!sequence_exists(self) || !sequence_rewind(self, view) || catch_up(self, view)) return 0;
     sampler_follow(self->sampler, view->sampler);
     const float *logits =
         feed(self, view->tokens + self->n_tokens, view->n_tokens - self->n_tokens);

@@ -2,6 +2,9 @@
  */
 #include "test.h"
 
+#include <unistd.h>
+
+#include "fake-model.h"
 #include "worker/draft.h"
 
 /* ---- What a step costs ---- */
@@ -49,6 +52,38 @@ static void looks_up(void) {
         for (uint32_t j = 0; j < cases[i].n_expected; j++) CHECK_INT(got[j], cases[i].expected[j]);
     }
     draft_lookup.close(state);
+}
+
+/* ---- A model's guesses ---- */
+
+/* A prompt of n tokens is read in pieces, one a step, until the first guess. */
+static unsigned steps_until_guess(struct Drafting *drafting, uint32_t n) {
+    static const Token tokens[2048];
+    Sampler *sampler;
+    Token got[DRAFT_MAX];
+    unsigned n_steps = 1;
+    void *state;
+    CHECK_INT(sampler_new(&SAMPLER_DEFAULTS, drafting->n_vocab, &sampler, NULL), 0);
+    const struct DraftView view = {tokens, n, sampler};
+    CHECK_INT(draft_model.open(drafting, &SAMPLER_DEFAULTS, &state), 0);
+    while (draft_model.propose(state, &view, 3, got) != 3) n_steps++;
+    draft_model.close(state);
+    sampler_free(sampler);
+    return n_steps;
+}
+
+static void reads_in_pieces(void) {
+    const struct FakeModel model = {0};
+    const int fd = fake_model_open(&model);
+    struct Drafting drafting = {0};
+    CHECK_INT(engine_open(fd, NULL, &drafting.model, NULL), 0);
+    close(fd);
+    drafting.n_vocab = engine_info(drafting.model)->n_vocab;
+    CHECK_INT(steps_until_guess(&drafting, 1), 1);
+    CHECK_INT(steps_until_guess(&drafting, 12), 1);
+    const unsigned n = steps_until_guess(&drafting, 2000);
+    CHECK(n > 20 && n < 200);
+    engine_free(drafting.model);
 }
 
 /* ---- How many ---- */
@@ -125,6 +160,6 @@ static void modes(void) {
 
 int main(void) {
     return TEST_MAIN({"what a step costs", costs}, {"prompt look-up", looks_up},
-                     {"as many as pay", lengths}, {"only as many as fit", only_as_many_as_fit},
-                     {"modes", modes});
+                     {"reads in pieces", reads_in_pieces}, {"as many as pay", lengths},
+                     {"only as many as fit", only_as_many_as_fit}, {"modes", modes});
 }
