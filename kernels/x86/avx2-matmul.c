@@ -1,8 +1,9 @@
 /* The AVX2 tier: matrix times vectors. A register holds half a tile's rows. */
 #include "kernels/x86/blocks.h"
+#include "kernels/x86/dots-avx2.h"
 
 typedef __m256 Rows;
-typedef __m256i Dots;
+typedef Sums Dots;
 #define ROWS 8u
 
 ALWAYS_INLINE Rows rows_set(float x) {
@@ -30,7 +31,7 @@ ALWAYS_INLINE Rows rows_mul(Rows a, Rows b) {
 }
 
 ALWAYS_INLINE Rows rows_of_dots(Dots dots) {
-    return _mm256_cvtepi32_ps(dots);
+    return _mm256_cvtepi32_ps((__m256i)dots);
 }
 
 ALWAYS_INLINE void rows_store(float *y, Rows a) {
@@ -40,26 +41,18 @@ ALWAYS_INLINE void rows_store(float *y, Rows a) {
 #include "kernels/x86/float-matmul.h"
 #include "kernels/x86/scaled-matmul.h"
 
-ALWAYS_INLINE __m256i load_32(const char *w) {
-    return _mm256_loadu_si256((const void *)w);
-}
+/* Sums of pairs of the two halves of a tile. */
+typedef PairSums TilePairs[BLOCK_MAX_VECTORS][2];
 
-/* Pairs of int16 added into int32. */
-ALWAYS_INLINE __m256i add_pairs(__m256i a) {
-    return _mm256_madd_epi16(a, _mm256_set1_epi16(1));
-}
-
-/* Integer sums of the two halves of a tile. */
-typedef __m256i Sums[BLOCK_MAX_VECTORS][2];
-
-ALWAYS_INLINE void clear_sums(Sums sums, const unsigned n_vectors) {
+ALWAYS_INLINE void clear_pairs(TilePairs pairs, const unsigned n_vectors) {
     UNROLL
-    for (unsigned v = 0; v < n_vectors; v++) sums[v][0] = sums[v][1] = _mm256_setzero_si256();
+    for (unsigned v = 0; v < n_vectors; v++) pairs[v][0] = pairs[v][1] = (PairSums){0};
 }
 
-/* Adds a group of 16 columns, of vectors that lie `stride` apart, to int16 sums. */
-ALWAYS_INLINE void t2_group(const char *codes, const int8_t *q, size_t stride, Sums sums,
+/* Adds a group of 16 columns of vectors that lie `stride` apart. */
+ALWAYS_INLINE void t2_group(const char *codes, const int8_t *q, size_t stride, TilePairs pairs,
                             const unsigned n_vectors) {
+    block_prefetch(codes);
     UNROLL
     for (unsigned g = 0; g < 4; g++) {
         __m256i some[2];
@@ -69,10 +62,9 @@ ALWAYS_INLINE void t2_group(const char *codes, const int8_t *q, size_t stride, S
                                        _mm256_set1_epi8(3));
         UNROLL
         for (unsigned v = 0; v < n_vectors; v++) {
-            __m256i four = _mm256_set1_epi32(load_4x8(q + v * stride + 4 * g));
+            const __m256i four = four_of(q + v * stride + 4 * g);
             UNROLL
-            for (unsigned h = 0; h < 2; h++)
-                sums[v][h] = _mm256_add_epi16(sums[v][h], _mm256_maddubs_epi16(some[h], four));
+            for (unsigned h = 0; h < 2; h++) pairs[v][h] = add_four(pairs[v][h], some[h], four);
         }
     }
 }
@@ -87,30 +79,23 @@ ALWAYS_INLINE void t2(const struct Matrix *matrix, uint32_t tile, const struct A
     const uint32_t n_groups = (matrix->n_cols + 15) / 16;
     const char *data = block_tile(matrix, tile);
     const int8_t *q = x->i8 + v0 * x->stride;
-    Sums dots, sums;
+    Sums dots[BLOCK_MAX_VECTORS][2] = {0};
 
-    clear_sums(dots, n_vectors);
     for (uint32_t group = 0; group < n_groups;) {
         uint32_t end = n_groups - group < T2_GROUPS_PER_SUM ? n_groups : group + T2_GROUPS_PER_SUM;
-        clear_sums(sums, n_vectors);
+        TilePairs pairs;
+        clear_pairs(pairs, n_vectors);
         for (; group < end; group++, data += 64, q += 16)
-            t2_group(data, q, x->stride, sums, n_vectors);
+            t2_group(data, q, x->stride, pairs, n_vectors);
         UNROLL
         for (unsigned v = 0; v < n_vectors; v++) UNROLL
-        for (unsigned h = 0; h < 2; h++)
-            dots[v][h] = _mm256_add_epi32(dots[v][h], add_pairs(sums[v][h]));
+        for (unsigned h = 0; h < 2; h++) dots[v][h] += add_pairs(pairs[v][h]);
     }
     UNROLL
-    for (unsigned v = 0; v < n_vectors; v++) {
-        __m256 scale = _mm256_set1_ps(matrix->scale * x->scales[v0 + v]);
-        __m256i of_codes = _mm256_set1_epi32(x->sums[v0 + v]);
-        float *to = y + (v0 + v) * y_stride + tile * TILE_ROWS;
-        UNROLL
-        for (unsigned h = 0; h < 2; h++) {
-            __m256i dot = _mm256_sub_epi32(dots[v][h], of_codes);
-            rows_store(to + h * 8, _mm256_mul_ps(_mm256_cvtepi32_ps(dot), scale));
-        }
-    }
+    for (unsigned v = 0; v < n_vectors; v++) UNROLL
+    for (unsigned h = 0; h < 2; h++)
+        store_t2(matrix, x, v0 + v, block_y(y, y_stride, v0 + v, tile), h,
+                 dots[v][h] - x->sums[v0 + v]);
 }
 
 /* Four int8 weights of four rows, as int16. */
@@ -119,20 +104,22 @@ ALWAYS_INLINE __m256i load_4x4(const char *w) {
 }
 
 /* The sums of neighbours: dots of 4 rows in a, of the next 4 in b. */
-ALWAYS_INLINE __m256i add_neighbours(__m256i a, __m256i b) {
-    return _mm256_permute4x64_epi64(_mm256_hadd_epi32(a, b), 0xd8);
+ALWAYS_INLINE Sums add_neighbours(Sums a, Sums b) {
+    __m256i sums = _mm256_hadd_epi32((__m256i)a, (__m256i)b);
+    return (Sums)_mm256_permute4x64_epi64(sums, 0xd8);
 }
 
 /* Four rows a register and two sums a row. Products of int16, because maddubs has no room for pairs
  * of bytes of full range. */
 ALWAYS_INLINE void i8_dots(const char *block, const struct ScaledColumns *x, BlockDots dots,
                            const unsigned n_vectors) {
-    __m256i halves[BLOCK_MAX_VECTORS][4];
+    Sums halves[BLOCK_MAX_VECTORS][4];
     UNROLL
-    for (unsigned i = 0; i < n_vectors * 4; i++) halves[i / 4][i % 4] = _mm256_setzero_si256();
+    for (unsigned i = 0; i < n_vectors * 4; i++) halves[i / 4][i % 4] = (Sums){0};
     UNROLL
     for (unsigned g = 0; g < 8; g++) {
         __m256i four[BLOCK_MAX_VECTORS];
+        block_prefetch(block + g * 64);
         UNROLL
         for (unsigned v = 0; v < n_vectors; v++)
             four[v] = _mm256_cvtepi8_epi16(_mm_set1_epi32(load_4x8(x->q + v * x->stride + 4 * g)));
@@ -141,7 +128,7 @@ ALWAYS_INLINE void i8_dots(const char *block, const struct ScaledColumns *x, Blo
             __m256i w = load_4x4(block + g * 64 + i * 16);
             UNROLL
             for (unsigned v = 0; v < n_vectors; v++)
-                halves[v][i] = _mm256_add_epi32(halves[v][i], _mm256_madd_epi16(w, four[v]));
+                halves[v][i] = add_two(halves[v][i], w, four[v]);
         }
     }
     UNROLL
@@ -156,10 +143,12 @@ _Static_assert(8 * 2 * 15 * 128 <= INT16_MAX, "int16 sums overflow");
 ALWAYS_INLINE void i4_dots(const char *block, const struct ScaledColumns *x, BlockDots dots,
                            const unsigned n_vectors) {
     const __m256i low = _mm256_set1_epi8(15);
-    clear_sums(dots, n_vectors);
+    TilePairs pairs;
+    clear_pairs(pairs, n_vectors);
     UNROLL
     for (unsigned g = 0; g < 4; g++) {
         __m256i w[2][2];
+        block_prefetch(block + g * 64);
         UNROLL
         for (unsigned h = 0; h < 2; h++) {
             __m256i both = load_32(block + g * 64 + h * 32);
@@ -169,19 +158,16 @@ ALWAYS_INLINE void i4_dots(const char *block, const struct ScaledColumns *x, Blo
         UNROLL
         for (unsigned v = 0; v < n_vectors; v++) {
             const int8_t *from = x->q + v * x->stride + 4 * g;
-            __m256i four[2] = {_mm256_set1_epi32(load_4x8(from)),
-                               _mm256_set1_epi32(load_4x8(from + 16))};
+            const __m256i four[2] = {four_of(from), four_of(from + 16)};
             UNROLL
             for (unsigned i = 0; i < 4; i++)
-                dots[v][i / 2] = _mm256_add_epi16(
-                    dots[v][i / 2], _mm256_maddubs_epi16(w[i / 2][i % 2], four[i % 2]));
+                pairs[v][i / 2] = add_four(pairs[v][i / 2], w[i / 2][i % 2], four[i % 2]);
         }
     }
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) UNROLL
     for (unsigned h = 0; h < 2; h++)
-        dots[v][h] = _mm256_sub_epi32(add_pairs(dots[v][h]),
-                                      _mm256_set1_epi32(8 * x->sums[v * x->per_vector]));
+        dots[v][h] = add_pairs(pairs[v][h]) - 8 * x->sums[v * x->per_vector];
 }
 
 DEFINE_BLOCK(f32, 1)
@@ -196,18 +182,18 @@ DEFINE_MATMUL(avx2_matmul_f16, f16_blocks, NULL, NULL)
 DEFINE_BLOCK(i8, 1)
 DEFINE_BLOCK(i8, 2)
 static Block *const i8_blocks[] = {NULL, i8_1, i8_2};
-DEFINE_MATMUL(avx2_matmul_i8, i8_blocks, NULL, NULL)
+DEFINE_MATMUL(avx2_matmul_i8, i8_blocks, NULL, avx2_panels_i8)
 
 DEFINE_BLOCK(i4, 1)
 DEFINE_BLOCK(i4, 2)
 DEFINE_BLOCK(i4, 3)
 DEFINE_BLOCK(i4, 4)
 static Block *const i4_blocks[] = {NULL, i4_1, i4_2, i4_3, i4_4};
-DEFINE_MATMUL(avx2_matmul_i4, i4_blocks, NULL, NULL)
+DEFINE_MATMUL(avx2_matmul_i4, i4_blocks, NULL, avx2_panels_i4)
 
 DEFINE_BLOCK(t2, 1)
 DEFINE_BLOCK(t2, 2)
 DEFINE_BLOCK(t2, 3)
 DEFINE_BLOCK(t2, 4)
 static Block *const t2_blocks[] = {NULL, t2_1, t2_2, t2_3, t2_4};
-DEFINE_MATMUL(avx2_matmul_t2, t2_blocks, NULL, NULL)
+DEFINE_MATMUL(avx2_matmul_t2, t2_blocks, NULL, avx2_panels_t2)

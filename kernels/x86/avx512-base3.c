@@ -150,11 +150,11 @@ ALWAYS_INLINE void unpack_group(const char *group, char *panel, uint32_t c, uint
                                 uint32_t n_cols) {
     __m512i d0, four = split(_mm512_loadu_si512(group), &d0);
     for (unsigned k = 0; k < 4 && c + 4 * k < n_cols; k++)
-        _mm512_store_si512(panel + (size_t)(c / 4 + k) * (PANEL_TILES * 64),
+        _mm512_store_si512(panel + (size_t)(c / 4 + k) * PANEL_WORD,
                            _mm512_and_si512(_mm512_srli_epi16(four, 2 * k), _mm512_set1_epi8(3)));
     /* 81 and 162 end in the bits 01 and 10. */
     if (c0 < n_cols)
-        _mm512_store_si512(panel + (size_t)c0 / 4 * (PANEL_TILES * 64),
+        _mm512_store_si512(panel + (size_t)c0 / 4 * PANEL_WORD,
                            _mm512_and_si512(d0, _mm512_set1_epi8(3)));
 }
 

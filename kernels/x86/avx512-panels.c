@@ -23,7 +23,7 @@ ALWAYS_INLINE void store_weights(char *panel, unsigned t, __m512i w) {
  */
 ALWAYS_INLINE void panel_dots(const char *panel, const int32_t *slab, uint32_t n_words,
                               Sums dots[][PANEL_TILES], const unsigned n_vectors) {
-    for (uint32_t i = 0; i < n_words; i++, panel += PANEL_TILES * 64, slab += n_vectors) {
+    for (uint32_t i = 0; i < n_words; i++, panel += PANEL_WORD, slab += n_vectors) {
         Weights w;
         load_weights(panel, w);
         UNROLL
@@ -42,7 +42,7 @@ static void t2_unpack(const struct PanelStep *step, uint32_t tile, unsigned t, c
     const char *from = block_tile(step->matrix, tile) + (size_t)step->column / 16 * 64;
     for (uint32_t c = 0; c < step->n_cols; c += 16, from += 64) {
         __m512i codes = _mm512_loadu_si512(from);
-        for (int g = 0; g < 4; g++, panel += PANEL_TILES * 64)
+        for (int g = 0; g < 4; g++, panel += PANEL_WORD)
             store_weights(
                 panel, t,
                 _mm512_and_si512(_mm512_srli_epi16(codes, 2 * (unsigned)g), _mm512_set1_epi8(3)));
@@ -79,12 +79,12 @@ static void i8_unpack(const struct PanelStep *step, uint32_t tile, unsigned t, c
     const char *from =
         block_tile(step->matrix, tile) + (size_t)step->column / I8_BLOCK * I8_BLOCK_SIZE;
     for (uint32_t c = 0; c < step->n_cols; c += I8_BLOCK, from += I8_BLOCK_SIZE) {
-        for (unsigned g = 0; g < 8; g++, panel += PANEL_TILES * 64)
+        for (unsigned g = 0; g < 8; g++, panel += PANEL_WORD)
             store_weights(
                 panel, t,
                 _mm512_xor_si512(_mm512_loadu_si512(from + g * 64), _mm512_set1_epi8((char)0x80)));
         store_weights(panel, t, _mm512_loadu_si512(from + I8_SCALES));
-        panel += PANEL_TILES * 64;
+        panel += PANEL_WORD;
     }
 }
 
@@ -93,16 +93,16 @@ static void i4_unpack(const struct PanelStep *step, uint32_t tile, unsigned t, c
     const char *from =
         block_tile(step->matrix, tile) + (size_t)step->column / I8_BLOCK * I4_BLOCK_SIZE;
     for (uint32_t c = 0; c < step->n_cols; c += I8_BLOCK, from += I4_BLOCK_SIZE) {
-        for (unsigned g = 0; g < 4; g++, panel += PANEL_TILES * 64) {
+        for (unsigned g = 0; g < 4; g++, panel += PANEL_WORD) {
             __m512i both = _mm512_loadu_si512(from + g * 64);
             store_weights(panel, t, _mm512_and_si512(both, low));
-            store_weights(panel + 4 * PANEL_TILES * 64, t,
+            store_weights(panel + 4 * PANEL_WORD, t,
                           _mm512_and_si512(_mm512_srli_epi16(both, 4), low));
         }
-        panel += 4 * PANEL_TILES * 64;
+        panel += 4 * PANEL_WORD;
         __m256i scales = _mm256_loadu_si256((const void *)(from + I4_SCALES));
         store_weights(panel, t, _mm512_castps_si512(_mm512_cvtph_ps(scales)));
-        panel += PANEL_TILES * 64;
+        panel += PANEL_WORD;
     }
 }
 
@@ -141,9 +141,9 @@ ALWAYS_INLINE void i8(const struct PanelStep *step, const int32_t *slab, uint32_
         for (unsigned t = 0; t < PANEL_TILES; t++)
             dots[v][t] = (Sums)_mm512_set1_epi32(slab[9 * n_vectors + v]);
         panel_dots(panel, slab, 8, dots, n_vectors);
-        add_scaled(panel + PANEL_SCALES, slab + (size_t)8 * n_vectors, dots, sums, n_vectors);
-        panel += PANEL_BLOCK_SIZE;
-        slab += SLAB_BLOCK * n_vectors;
+        add_scaled(panel + 8 * PANEL_WORD, slab + (size_t)8 * n_vectors, dots, sums, n_vectors);
+        panel += 9 * PANEL_WORD;
+        slab += (8 + SLAB_SCALES) * n_vectors;
     }
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) UNROLL
@@ -165,9 +165,9 @@ DEFINE_PANEL_BLOCK(t2, 11)
 DEFINE_PANEL_BLOCK(t2, 12)
 static PanelBlock *const t2_blocks[] = {NULL, t2_1, t2_2, t2_3,  t2_4,  t2_5, t2_6,
                                         t2_7, t2_8, t2_9, t2_10, t2_11, t2_12};
-DEFINE_PANEL_MATMUL(avx512_panels_t2, t2_unpack, t2_blocks, PANEL_COLS, 0)
+DEFINE_PANEL_MATMUL(avx512_panels_t2, t2_unpack, t2_blocks, 4, PANEL_COLS, 0)
 /* 480 columns: six times the 80 that four groups share. */
-DEFINE_PANEL_MATMUL(avx512_panels_t1_6, avx512_vbmi_unpack_t1_6, t2_blocks, 480, 0)
+DEFINE_PANEL_MATMUL(avx512_panels_t1_6, avx512_vbmi_unpack_t1_6, t2_blocks, 4, 480, 0)
 
 DEFINE_PANEL_BLOCK(i8, 1)
 DEFINE_PANEL_BLOCK(i8, 2)
@@ -176,5 +176,5 @@ DEFINE_PANEL_BLOCK(i8, 4)
 DEFINE_PANEL_BLOCK(i8, 5)
 DEFINE_PANEL_BLOCK(i8, 6)
 static PanelBlock *const i8_blocks[] = {NULL, i8_1, i8_2, i8_3, i8_4, i8_5, i8_6};
-DEFINE_PANEL_MATMUL(avx512_panels_i8, i8_unpack, i8_blocks, PANEL_COLS, 128)
-DEFINE_PANEL_MATMUL(avx512_panels_i4, i4_unpack, i8_blocks, PANEL_COLS, 8)
+DEFINE_PANEL_MATMUL(avx512_panels_i8, i8_unpack, i8_blocks, 4, PANEL_COLS, 128)
+DEFINE_PANEL_MATMUL(avx512_panels_i4, i4_unpack, i8_blocks, 4, PANEL_COLS, 8)

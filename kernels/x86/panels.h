@@ -1,11 +1,11 @@
 /*
  * Cache blocking: how the integer products of a large batch are cut up.
  *
- * A panel is PANEL_TILES tiles x at most PANEL_COLS columns whose weights were unpacked to bytes
- * that `vpdpbusd` and its like multiply as they are: 16 KiB that stay in L1 while all vectors pass
- * by. The vectors' same columns were copied before into slabs, one for each block of vectors, in
- * the order in which they are read; 160 KiB that stay in L2 while all panels pass by. Between two
- * stretches of columns y holds what was summed so far.
+ * A panel is PANEL_TILES tiles x at most PANEL_COLS columns whose weights were unpacked to what the
+ * tier's instruction multiplies as it is, bytes or int16: 16 KiB that stay in L1 while all vectors
+ * pass by. The vectors' same columns were copied before into slabs, one for each block of vectors,
+ * in the order in which they are read; 160 KiB that stay in L2 while all panels pass by. Between
+ * two stretches of columns y holds what was summed so far.
  *
  * Against one tile at a time with its codes unpacked for every 8 vectors this takes a quarter of
  * the loads per product, which a CPU with two VNNI ports cannot feed otherwise.
@@ -21,14 +21,17 @@
 /* Vectors in one block at most, over all kernels. */
 #define PANEL_MAX_BLOCK 12u
 
-/* Bytes of 32 columns of a panel: for each 4 columns 16 rows x 4 bytes of each tile, then, with
- * ACTIVATION_I8_BLOCK, 16 float scales of each tile. */
-#define PANEL_SCALES (8 * PANEL_TILES * 64)
-#define PANEL_BLOCK_SIZE (PANEL_SCALES + PANEL_TILES * 64)
+/* Weights and activations come in words of 4 bytes: 4 columns as bytes, or 2 as int16, first the
+ * even ones of 4 columns and then the odd ones. A panel has for each word one of each of 16 rows of
+ * each tile; with ACTIVATION_I8_BLOCK there are, behind the words of 32 columns, 16 float scales of
+ * each tile. */
+#define PANEL_WORD (PANEL_TILES * 64)
+#define PANEL_MAX_SIZE (PANEL_COLS / I8_BLOCK * 9 * PANEL_WORD)
 
-/* Words of 32 columns of one vector in a slab. For each 4 columns a word of each vector; then, with
- * ACTIVATION_I8_BLOCK, each vector's scale and what its dots start from. */
-#define SLAB_BLOCK 10u
+/* A slab has for each word one of each vector, then, with ACTIVATION_I8_BLOCK, each vector's scale
+ * and what its dots start from. */
+#define SLAB_SCALES 2u
+#define SLAB_MAX_WORDS (PANEL_COLS / I8_BLOCK * (8 + SLAB_SCALES))
 
 /* One panel's part of a product. */
 struct PanelStep {
@@ -44,7 +47,7 @@ struct PanelStep {
 /* Writes the columns of `tile` as tile number t of the panel. */
 typedef void PanelUnpack(const struct PanelStep *step, uint32_t tile, unsigned t, char *panel);
 
-PanelUnpack avx512_vbmi_unpack_t1_6;
+PanelUnpack avx2_unpack_t1_6, avx512_vbmi_unpack_t1_6;
 
 /* Multiplies the panel with the vectors from v on, whose slab that is. */
 typedef void PanelBlock(const struct PanelStep *step, const int32_t *slab, uint32_t v);
@@ -53,8 +56,9 @@ struct PanelKernel {
     PanelUnpack *unpack;
     PanelBlock *const *blocks; /* [n] for n vectors, 1 to max_block */
     uint32_t max_block;
-    uint32_t max_cols; /* of a panel: at most PANEL_COLS, whole groups of the layout */
-    int32_t zero;      /* what was added to each weight to make it unsigned (ACTIVATION_I8_BLOCK) */
+    uint32_t word_cols; /* columns of a word, 4 or 2 */
+    uint32_t max_cols;  /* of a panel: whole groups of the layout, at most PANEL_COLS bytes a row */
+    int32_t zero; /* what was added to each weight to make it unsigned (ACTIVATION_I8_BLOCK) */
 };
 
 ALWAYS_INLINE bool panel_is_first(const struct PanelStep *step) {
@@ -74,11 +78,19 @@ static inline uint32_t panel_cut(uint32_t n, uint32_t n_blocks, uint32_t i) {
     return (uint32_t)((uint64_t)n * i / n_blocks);
 }
 
-/* `n` vectors' words of 4 columns, vectors side by side. */
-static inline int32_t *slab_words(const int8_t *q, size_t stride, uint32_t n, uint32_t n_words,
-                                  int32_t *slab) {
-    for (uint32_t word = 0; word < n_words; word++, q += 4)
-        for (uint32_t i = 0; i < n; i++) *slab++ = load_4x8(q + i * stride);
+/* The even ones of four int8, or the odd ones, as two int16. */
+static inline int32_t two_of_four(const int8_t *q, unsigned odd) {
+    return (int32_t)((uint16_t)q[odd] | (uint32_t)q[odd + 2] << 16);
+}
+
+/* `n` vectors' words of n_cols columns, vectors side by side. */
+static inline int32_t *slab_words(const int8_t *q, size_t stride, uint32_t n, uint32_t n_cols,
+                                  uint32_t word_cols, int32_t *slab) {
+    for (uint32_t c = 0; c < n_cols; c += 4, q += 4)
+        for (unsigned odd = 0; odd < 4 / word_cols; odd++)
+            for (uint32_t i = 0; i < n; i++)
+                *slab++ =
+                    word_cols == 4 ? load_4x8(q + i * stride) : two_of_four(q + i * stride, odd);
     return slab;
 }
 
@@ -98,9 +110,10 @@ static inline int32_t *slab_fill(const struct PanelStep *step, const struct Pane
                                  uint32_t v, uint32_t n, int32_t *slab) {
     const struct Activations *x = step->x;
     const int8_t *q = x->i8 + v * x->stride + step->column;
-    if (x->form == ACTIVATION_I8_TOKEN) return slab_words(q, x->stride, n, step->n_cols / 4, slab);
+    if (x->form == ACTIVATION_I8_TOKEN)
+        return slab_words(q, x->stride, n, step->n_cols, kernel->word_cols, slab);
     for (uint32_t c = 0; c < step->n_cols; c += I8_BLOCK) {
-        slab = slab_words(q + c, x->stride, n, I8_BLOCK / 4, slab);
+        slab = slab_words(q + c, x->stride, n, I8_BLOCK, kernel->word_cols, slab);
         slab = slab_scales(x, (v * x->stride + step->column + c) / I8_BLOCK, n, kernel, slab);
     }
     return slab;
@@ -129,9 +142,8 @@ static inline void panel_prefetch_next(const struct PanelStep *step, uint32_t i,
 static inline void panel_multiply(const struct PanelStep *step, const struct PanelKernel *kernel,
                                   uint32_t v0, uint32_t n, const int32_t *slabs) {
     const uint32_t n_blocks = (n + kernel->max_block - 1) / kernel->max_block;
-    const size_t per_vector = step->x->form == ACTIVATION_I8_TOKEN
-                                  ? step->n_cols / 4
-                                  : step->n_cols / I8_BLOCK * SLAB_BLOCK;
+    const size_t n_scales = step->x->form == ACTIVATION_I8_BLOCK ? SLAB_SCALES : 0;
+    const size_t per_vector = step->n_cols / kernel->word_cols + step->n_cols / I8_BLOCK * n_scales;
     for (uint32_t i = 0; i < n_blocks; i++) {
         const uint32_t v = panel_cut(n, n_blocks, i), end = panel_cut(n, n_blocks, i + 1);
         panel_prefetch_next(step, i, n_blocks);
@@ -143,8 +155,8 @@ static inline void panel_multiply(const struct PanelStep *step, const struct Pan
 /* All panels of the step's columns times the vectors [v0, v0 + n). */
 static inline void panel_columns(struct PanelStep *step, const struct PanelKernel *kernel,
                                  uint32_t tile0, uint32_t tile1, uint32_t v0, uint32_t n) {
-    _Alignas(64) int32_t slabs[PANEL_VECTORS * PANEL_COLS / I8_BLOCK * SLAB_BLOCK];
-    _Alignas(64) char panel[PANEL_COLS / I8_BLOCK * PANEL_BLOCK_SIZE];
+    _Alignas(64) int32_t slabs[PANEL_VECTORS * SLAB_MAX_WORDS];
+    _Alignas(64) char panel[PANEL_MAX_SIZE];
     const uint32_t n_blocks = (n + kernel->max_block - 1) / kernel->max_block;
     int32_t *slab = slabs;
 
@@ -185,10 +197,10 @@ static inline void matmul_in_panels(const struct PanelKernel *kernel, const stru
     static void name##_##n(const struct PanelStep *step, const int32_t *slab, uint32_t v) {        \
         name(step, slab, v, n);                                                                    \
     }
-#define DEFINE_PANEL_MATMUL(name, unpack, blocks, max_cols, zero)                                  \
+#define DEFINE_PANEL_MATMUL(name, unpack, blocks, word_cols, max_cols, zero)                       \
     void name(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,                         \
               const struct Activations *x, float *y, size_t y_stride) {                            \
         static const struct PanelKernel kernel = {                                                 \
-            unpack, blocks, sizeof(blocks) / sizeof *(blocks)-1, max_cols, zero};                  \
+            unpack, blocks, sizeof(blocks) / sizeof *(blocks)-1, word_cols, max_cols, zero};       \
         matmul_in_panels(&kernel, matrix, tile0, tile1, x, y, y_stride);                           \
     }

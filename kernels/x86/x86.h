@@ -30,7 +30,9 @@ extern const struct Probe probe_avx2, probe_avx512;
 Matmul avx2_matmul_f32, avx2_matmul_f16, avx2_matmul_i8, avx2_matmul_t2, avx2_matmul_i4;
 Matmul avx2_matmul_t1_6, avx512_vbmi_matmul_t1_6;
 Matmul avx512_matmul_f32, avx512_matmul_f16, avx512_matmul_i8, avx512_matmul_t2, avx512_matmul_i4;
-Matmul avx512_panels_t1_6, avx512_panels_t2, avx512_panels_i8, avx512_panels_i4; /* for many vectors */
+/* for many vectors */
+Matmul avx2_panels_t1_6, avx2_panels_t2, avx2_panels_i8, avx2_panels_i4;
+Matmul avx512_panels_t1_6, avx512_panels_t2, avx512_panels_i8, avx512_panels_i4;
 
 /* Four int8 activations, to be broadcast. */
 ALWAYS_INLINE int load_4x8(const int8_t *q) {
