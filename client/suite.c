@@ -51,6 +51,9 @@ static const struct {
     {"between tokens, 95 %", N_("users: %u, between tokens, 95 %%")},
     {"first token, half", N_("users: %u, first token, half")},
     {"first token, 95 %", N_("users: %u, first token, 95 %%")},
+    {"beside a prompt, half", N_("beside a prompt of %u, between tokens, half")},
+    {"beside a prompt, 95 %", N_("beside a prompt of %u, between tokens, 95 %%")},
+    {"prompt beside an answer", N_("prompt of %u, beside an answer")},
 };
 
 gboolean suite_is_known(const char *name) {

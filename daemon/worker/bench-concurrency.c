@@ -8,13 +8,17 @@
 #define MAX_USERS 8u
 #define N_PROMPT 64u
 #define N_ANSWER 32u
+#define N_LONG 2000u /* a prompt that somebody else's answer meets, and that answer */
 
-/* Rows of the table of figures. */
+#define N_MEASUREMENTS 5u /* 1, 2, 4, 8 users, and the long prompt */
+
+/* What is measured of single users. */
 enum { GAPS, FIRSTS, N_KINDS };
 
 typedef struct {
     struct Job job; /* first */
     struct Concurrency *owner;
+    uint32_t n_prompt, n_answer;
     double sent, last; /* when the prompt came, and its last token */
 } User;
 
@@ -25,9 +29,11 @@ struct Concurrency {
     struct StepCost cost;
     Stepper *stepper;
     GPtrArray *jobs; /* of the users that there are */
+    unsigned at;     /* number of the measurement, for the progress line */
     User users[MAX_USERS];
     struct Samples samples[N_KINDS]; /* between two tokens of a user; from prompt to first token */
-    uint64_t n_tokens;               /* of answers */
+    uint64_t n_tokens, n_read;       /* of answers; of prompts */
+    unsigned n_answers;              /* that have ended */
     uint32_t seed;
 };
 
@@ -39,6 +45,7 @@ static Token token_next(struct Concurrency *self) {
 static void computed(struct Job *job, const struct Span *span) {
     User *user = (User *)job;
     struct Concurrency *self = user->owner;
+    if (job->n_fed <= job->n_prompt) self->n_read += span->n_tokens;
     if (job->n_fed < job->n_tokens) return;
     const double now = bench_now();
     if (job->n_tokens == job->n_prompt)
@@ -48,7 +55,10 @@ static void computed(struct Job *job, const struct Span *span) {
     user->last = now;
     self->n_tokens++;
     job->tokens[job->n_tokens++] = token_next(self);
-    if (job->n_tokens == N_PROMPT + N_ANSWER) job->finish = FINISH_LENGTH;
+    if (job->n_tokens == user->n_prompt + user->n_answer) {
+        job->finish = FINISH_LENGTH;
+        self->n_answers++;
+    }
 }
 
 static const struct JobType job_type = {
@@ -63,17 +73,19 @@ static int user_send(struct Concurrency *self, User *user) {
     job->sequence = sequence_free(job->sequence);
     job->finish = FINISH_NONE;
     job->n_fed = 0;
-    job->n_prompt = job->n_tokens = N_PROMPT;
-    for (unsigned i = 0; i < N_PROMPT; i++) job->tokens[i] = token_next(self);
+    job->n_prompt = job->n_tokens = user->n_prompt;
+    for (unsigned i = 0; i < user->n_prompt; i++) job->tokens[i] = token_next(self);
     user->sent = bench_now();
     return sequence_new(self->engine, &job->sequence);
 }
 
-static int user_start(struct Concurrency *self, unsigned i) {
-    User *user = &self->users[i];
-    user->owner = self;
+static int user_start(struct Concurrency *self, uint32_t n_prompt, uint32_t n_answer) {
+    const uint32_t id = self->jobs->len;
+    User *user = &self->users[id];
+    *user = (User){.owner = self, .n_prompt = n_prompt, .n_answer = n_answer};
     user->job.type = &job_type;
-    user->job.tokens = g_new(Token, N_PROMPT + N_ANSWER);
+    user->job.namespace = id;
+    user->job.tokens = g_new(Token, n_prompt + n_answer);
     g_ptr_array_add(self->jobs, &user->job);
     return user_send(self, user);
 }
@@ -98,28 +110,39 @@ static int round_run(struct Concurrency *self) {
     return r;
 }
 
-static int rounds_run(struct Concurrency *self, unsigned at, double *ret_seconds) {
+static int rounds_run(struct Concurrency *self, unsigned n) {
+    int r = 0;
+    while (r == 0 && n-- > 0) r = round_run(self);
+    return r;
+}
+
+/* Rounds for the time that a figure gets, and for an answer of each user. */
+static int measure(struct Concurrency *self, unsigned n_answers, double *ret_seconds) {
     const double budget = self->options->budget_sec, start = bench_now();
     double now = start;
     int r = 0;
-    while (r == 0 && (now - start < budget || self->samples[GAPS].n == 0)) {
+    self->n_tokens = self->n_read = self->n_answers = 0;
+    for (unsigned i = 0; i < N_KINDS; i++) self->samples[i] = (struct Samples){.n = 0};
+    while (r == 0 && (now - start < budget || self->n_answers < n_answers)) {
         r = round_run(self);
         now = bench_now();
-        if (report_progress(self->report, "concurrency", at * budget + MIN(now - start, budget),
-                            4 * budget))
+        if (report_progress(self->report, "concurrency",
+                            self->at * budget + MIN(now - start, budget), N_MEASUREMENTS * budget))
             return -ECANCELED;
     }
+    self->at++;
     *ret_seconds = now - start;
     return r;
 }
 
-static void tell(const struct Concurrency *self, const char *name, double value, const char *unit) {
+static void tell(const struct Concurrency *self, const char *name, unsigned n, double value,
+                 const char *unit) {
     const struct Figure figure = {
         .suite = "concurrency",
         .model = self->options->model,
         .weights = engine_info(self->engine)->weights,
         .name = name,
-        .n = self->jobs->len,
+        .n = n,
         .n_threads = engine_n_threads(self->engine),
         .value = value,
         .unit = unit,
@@ -127,27 +150,45 @@ static void tell(const struct Concurrency *self, const char *name, double value,
     self->report->figure(self->report->userdata, &figure);
 }
 
+static double quantile_ms(struct Concurrency *self, unsigned kind, double fraction) {
+    return bench_quantile(&self->samples[kind], fraction) * 1e3;
+}
+
 static void users_tell(struct Concurrency *self, double seconds) {
-    struct Samples *gaps = &self->samples[GAPS], *firsts = &self->samples[FIRSTS];
-    tell(self, "served", (double)self->n_tokens / seconds, "tokens/s");
-    tell(self, "between tokens, half", bench_quantile(gaps, 0.5) * 1e3, "ms");
-    tell(self, "between tokens, 95 %", bench_quantile(gaps, 0.95) * 1e3, "ms");
-    tell(self, "first token, half", bench_quantile(firsts, 0.5) * 1e3, "ms");
-    tell(self, "first token, 95 %", bench_quantile(firsts, 0.95) * 1e3, "ms");
+    const unsigned n = self->jobs->len;
+    tell(self, "served", n, (double)self->n_tokens / seconds, "tokens/s");
+    tell(self, "between tokens, half", n, quantile_ms(self, GAPS, 0.5), "ms");
+    tell(self, "between tokens, 95 %", n, quantile_ms(self, GAPS, 0.95), "ms");
+    tell(self, "first token, half", n, quantile_ms(self, FIRSTS, 0.5), "ms");
+    tell(self, "first token, 95 %", n, quantile_ms(self, FIRSTS, 0.95), "ms");
 }
 
 /* Users come one after the other, so that answers and prompts meet. */
-static int users_run(struct Concurrency *self, unsigned n_users, unsigned at) {
+static int users_run(struct Concurrency *self, unsigned n_users) {
     double seconds = 0;
     int r = 0;
     for (unsigned i = 0; r == 0 && i < n_users; i++) {
-        r = user_start(self, i);
-        for (unsigned k = 0; r == 0 && k < N_ANSWER / n_users; k++) r = round_run(self);
+        r = user_start(self, N_PROMPT, N_ANSWER);
+        if (r == 0) r = rounds_run(self, N_ANSWER / n_users);
     }
-    self->n_tokens = 0;
-    for (unsigned i = 0; i < N_KINDS; i++) self->samples[i] = (struct Samples){.n = 0};
-    if (r == 0) r = rounds_run(self, at, &seconds);
+    if (r == 0) r = measure(self, n_users, &seconds);
     if (r == 0) users_tell(self, seconds);
+    users_end(self);
+    return r;
+}
+
+/* Somebody reads an answer, and a long prompt of another user comes. */
+static int prompt_run(struct Concurrency *self) {
+    double seconds = 0;
+    int r = user_start(self, N_PROMPT, N_LONG);
+    if (r == 0) r = rounds_run(self, N_ANSWER);
+    if (r == 0) r = user_start(self, N_LONG, 1);
+    if (r == 0) r = measure(self, 0, &seconds);
+    if (r == 0) {
+        tell(self, "beside a prompt, half", N_LONG, quantile_ms(self, GAPS, 0.5), "ms");
+        tell(self, "beside a prompt, 95 %", N_LONG, quantile_ms(self, GAPS, 0.95), "ms");
+        tell(self, "prompt beside an answer", N_LONG, (double)self->n_read / seconds, "tokens/s");
+    }
     users_end(self);
     return r;
 }
@@ -161,7 +202,8 @@ int bench_concurrency(Engine *engine, const struct ConcurrencyOptions *options,
     self->report = report;
     self->stepper = stepper_new(engine, &self->cost, NULL);
     self->jobs = g_ptr_array_new();
-    for (unsigned n = 1, at = 0; r == 0 && n <= MAX_USERS; n *= 2, at++) r = users_run(self, n, at);
+    for (unsigned n = 1; r == 0 && n <= MAX_USERS; n *= 2) r = users_run(self, n);
+    if (r == 0) r = prompt_run(self);
     stepper_free(self->stepper);
     g_ptr_array_unref(self->jobs);
     g_free(self);

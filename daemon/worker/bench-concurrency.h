@@ -1,7 +1,8 @@
 /*
  * How a model serves several at once, with prompts arriving: the worker's own stepper
  * (worker/stepper.h) with 1, 2, 4 ... users, each of whom sends a prompt, reads the answer, and
- * sends the next one. Who they are does not change what a step costs, so their tokens are random.
+ * sends the next one; and what a prompt of 2,000 tokens does to somebody else's answer, and gets
+ * beside it. Who they are does not change what a step costs, so their tokens are random.
  */
 #pragma once
 
@@ -10,7 +11,7 @@
 
 struct ConcurrencyOptions {
     const char *model;
-    double budget_sec; /* for a number of users */
+    double budget_sec; /* for a number of users, and the long prompt */
 };
 
 /* -ENOMEM, -ECANCELED, and what engine_step() fails with. */

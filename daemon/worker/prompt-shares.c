@@ -45,13 +45,22 @@ static uint32_t namespace_n_left(const struct PromptShare *shares, size_t n, uin
     return n_left;
 }
 
+static size_t shortest(const struct Parts *prompts) {
+    size_t best = 0;
+    for (size_t k = 1; k < prompts->count; k++)
+        if (prompts->wanted[k] < prompts->wanted[best]) best = k;
+    return best;
+}
+
 static void namespace_fill(struct PromptShare *shares, size_t n, uint32_t namespace,
                            uint32_t n_budget, unsigned turn) {
     struct Parts prompts = {.count = 0};
     size_t k = 0;
     for (size_t i = 0; i < n; i++)
         if (shares[i].namespace == namespace) parts_add(&prompts, shares[i].n_left);
-    parts_divide(&prompts, n_budget, turn);
+    const size_t first = shortest(&prompts);
+    prompts.n[first] = MIN(prompts.wanted[first], n_budget / 2);
+    parts_divide(&prompts, n_budget - prompts.n[first], turn);
     for (size_t i = 0; i < n; i++)
         if (shares[i].namespace == namespace) shares[i].n = prompts.n[k++];
 }

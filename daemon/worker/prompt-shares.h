@@ -1,9 +1,10 @@
 /*
- * Who gets how much of the tokens that a step has for prompts: equal parts for all namespaces, and
- * within each for its prompts; what one does not need goes to the others (max-min fairness). So a
- * short prompt is read in the time of a few of its size, however long the ones beside it are, a
- * user with many prompts gets no more than one with a single one, and no prompt ever waits
- * for another to end: where there are fewer tokens than prompts they take turns.
+ * Who gets how much of the tokens that a step has for prompts. All namespaces get equal parts, so
+ * that a user with many prompts gets no more than one with a single one. Of each part one half
+ * goes to the prompt that is nearest to its end, so that some answers begin while others' prompts
+ * are read, and one half to all in equal parts, so that none waits for another to end. What one
+ * does not need goes to the others (max-min fairness), and where there are fewer tokens than
+ * prompts they take turns. So a prompt gets at least half of an equal part, always.
  */
 #pragma once
 

@@ -141,11 +141,14 @@ def test_load(directory):
 def test_concurrency(directory):
     figures = check_common(lines_of("concurrency", "--shape", "rwkv7-2.9b", *SMALL[:-1], "1", directory=directory))
     kinds = {"served", "between tokens, half", "between tokens, 95 %", "first token, half", "first token, 95 %"}
-    assert {(line["name"], line["n"]) for line in figures} == {(name, n) for name in kinds for n in (1, 2, 4, 8)}, figures
+    beside = {"beside a prompt, half", "beside a prompt, 95 %", "prompt beside an answer"}
+    expected = {(name, n) for name in kinds for n in (1, 2, 4, 8)} | {(name, 2000) for name in beside}
+    assert {(line["name"], line["n"]) for line in figures} == expected, figures
     by_name = {(line["name"], line["n"]): line["value"] for line in figures}
     for n in (1, 2, 4, 8):
         assert by_name["served", n] > 0 and by_name["between tokens, half", n] > 0, n
         assert by_name["between tokens, half", n] <= by_name["between tokens, 95 %", n], n
+    assert all(by_name[name, 2000] > 0 for name in beside), by_name
 
 
 def test_refusals(directory):

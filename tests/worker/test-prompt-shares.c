@@ -20,7 +20,8 @@ static void parts(void) {
         {"two, in halves", {{1, 500, 0}, {2, 500, 0}}, 2, 100, {50, 50}},
         {"what one leaves", {{1, 10, 0}, {2, 500, 0}, {3, 500, 0}}, 3, 100, {10, 45, 45}},
         {"what the last one leaves", {{1, 500, 0}, {2, 500, 0}, {3, 10, 0}}, 3, 100, {45, 45, 10}},
-        {"by user", {{1, 500, 0}, {1, 500, 0}, {2, 500, 0}, {1, 500, 0}}, 4, 120, {20, 20, 60, 20}},
+        {"by user", {{1, 500, 0}, {1, 500, 0}, {2, 500, 0}, {1, 500, 0}}, 4, 120, {40, 10, 60, 10}},
+        {"the shortest of a user", {{1, 500, 0}, {1, 90, 0}}, 2, 100, {25, 75}},
         {"short ones", {{1, 6, 0}, {1, 500, 0}, {2, 30, 0}}, 3, 100, {6, 64, 30}},
     };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
@@ -34,7 +35,8 @@ static void parts(void) {
     }
 }
 
-/* Fewer tokens than prompts, for any number of users: over the steps everyone gets his part. */
+/* Fewer tokens than prompts, for any number of users: over the steps everyone gets half of his part
+ * at least. */
 static void turns(void) {
     for (uint32_t n_spaces = 1; n_spaces <= 4; n_spaces++)
         for (uint32_t budget = 1; budget <= 4; budget++) {
