@@ -1,10 +1,12 @@
 #include "engine/compute.h"
 
 void compute_run(const struct Compute *compute, uint64_t cost, PoolJob *job, void *userdata) {
-    if (compute->is_alone || cost < COMPUTE_MIN_COST)
+    if (compute->is_alone || cost < COMPUTE_MIN_COST) {
         job(userdata, 0, 1);
-    else
-        pool_run(compute->pool, job, userdata);
+        return;
+    }
+    pool_settle(compute->pool);
+    pool_run(compute->pool, job, userdata);
 }
 
 struct RowsRun {

@@ -26,6 +26,7 @@ struct Worker {
 struct Pool {
     unsigned n_threads; /* the caller included */
     unsigned n_started; /* workers that exist: 1 to n_started */
+    int first_core;     /* the caller's; -1 where it is alone */
     bool quit;
     PoolJob *job;
     void *userdata;
@@ -37,6 +38,12 @@ struct Pool {
     _Atomic uint32_t caller_asleep;
     struct Worker workers[];
 };
+
+/* Where this thread has settled, and the CPUs that it could run on before. */
+static _Thread_local struct {
+    const Pool *pool; /* NULL: nowhere; never followed */
+    cpu_set_t before;
+} seat;
 
 static uint64_t now_nsec(void) {
     struct timespec t;
@@ -109,6 +116,22 @@ unsigned pool_n_threads(const Pool *pool) {
     return pool->n_threads;
 }
 
+static void leave_seat(void) {
+    if (seat.pool) sched_setaffinity(0, sizeof seat.before, &seat.before);
+    seat.pool = NULL;
+}
+
+void pool_settle(const Pool *pool) {
+    cpu_set_t core;
+    if (seat.pool == pool || pool->first_core < 0) return;
+    leave_seat();
+    CPU_ZERO(&core);
+    CPU_SET(pool->first_core, &core);
+    if (sched_getaffinity(0, sizeof seat.before, &seat.before) < 0) return;
+    sched_setaffinity(0, sizeof core, &core); /* a core that was taken away: as well without */
+    seat.pool = pool;
+}
+
 /* Pinned where there is a core left for it, with all signals left to the process' own threads. */
 static int start_worker(struct Worker *worker, const int *cores, unsigned n_cores) {
     pthread_attr_t attributes;
@@ -131,6 +154,7 @@ static int start_worker(struct Worker *worker, const int *cores, unsigned n_core
 
 int pool_new(unsigned n_threads, Pool **ret) {
     int cores[POOL_MAX_THREADS];
+    leave_seat();
     unsigned n_cores = cores_find(cores, POOL_MAX_THREADS);
     if (n_cores > POOL_MAX_THREADS) n_cores = POOL_MAX_THREADS;
     if (n_threads == 0) n_threads = n_cores;
@@ -139,7 +163,7 @@ int pool_new(unsigned n_threads, Pool **ret) {
     size_t size = sizeof(Pool) + n_threads * sizeof(struct Worker);
     Pool *pool = aligned_alloc(64, (size + 63) / 64 * 64);
     if (!pool) return -ENOMEM;
-    *pool = (Pool){.n_threads = n_threads};
+    *pool = (Pool){.n_threads = n_threads, .first_core = n_threads > 1 ? cores[0] : -1};
     for (unsigned i = 1; i < n_threads; i++) {
         pool->workers[i] = (struct Worker){.pool = pool, .number = i};
         int r = start_worker(&pool->workers[i], cores, n_cores);
@@ -155,6 +179,7 @@ int pool_new(unsigned n_threads, Pool **ret) {
 
 Pool *pool_free(Pool *pool) {
     if (!pool) return NULL;
+    if (seat.pool == pool) leave_seat();
     pool->quit = true;
     wake_workers(pool);
     for (unsigned i = 1; i <= pool->n_started; i++) pthread_join(pool->workers[i].id, NULL);

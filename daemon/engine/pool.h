@@ -6,9 +6,11 @@
  * sleeps on a futex, so that a step's many short runs follow each other within about a microsecond
  * and an idle pool costs nothing.
  *
- * Workers are pinned to one physical core each (engine/cores.h); the caller is not: the thread is
- * not the pool's, and with the other cores taken the scheduler leaves it on the one that remains. A
- * pool belongs to one thread, the only one that may call it.
+ * Workers are pinned to one physical core each (engine/cores.h). The caller, whose thread is not the
+ * pool's, pins itself to the one that is left with pool_settle() where it is going to make many
+ * runs: when the scheduler lets it run where a worker is pinned, the two wait for each other's time
+ * slices, and a step takes twice as long. A pool belongs to one thread, the only one that may call
+ * it.
  */
 #pragma once
 
@@ -28,6 +30,11 @@ unsigned pool_n_threads(const Pool *pool);
 /* Everything written before the call is seen by the job on every thread, and everything written by
  * the job is seen after the call. */
 void pool_run(Pool *pool, PoolJob *job, void *userdata);
+
+/* Pins the calling thread to the core that the pool's workers leave to it, until it frees the pool,
+ * makes another one or settles there: threads and processes that it starts before that are pinned,
+ * too. Costs nothing where that is so already. */
+void pool_settle(const Pool *pool);
 
 /* The part of n things in a row that is a thread's: [*ret_begin, *ret_end). */
 static inline void pool_share(unsigned thread, unsigned n_threads, unsigned long n,

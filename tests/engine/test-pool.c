@@ -1,6 +1,7 @@
 /* The thread pool: every thread takes part in every run, and memory written on one side is seen on
  * the other. Meant to be run under ThreadSanitizer, too. */
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -85,6 +86,46 @@ static void rows(void) {
     pool_free(compute.pool);
 }
 
+static cpu_set_t cpus(void) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CHECK_INT(sched_getaffinity(0, sizeof set, &set), 0);
+    return set;
+}
+
+static void cpus_job(void *userdata, unsigned thread, unsigned n_threads) {
+    ((cpu_set_t *)userdata)[thread] = cpus();
+}
+
+/* The caller is pinned for one pool at a time, and to none of a worker's cores. */
+static void settling(void) {
+    const cpu_set_t before = cpus();
+    cpu_set_t sets[MAX_THREADS], now;
+    Pool *pool, *other;
+    int cores[MAX_THREADS];
+    unsigned n_cores = cores_find(cores, MAX_THREADS), n = n_cores < 3 ? n_cores : 3;
+    REQUIRE(pool_new(n, &pool) == 0);
+    for (int i = 0; i < 2; i++) pool_settle(pool);
+    pool_run(pool, cpus_job, sets);
+    for (unsigned i = 0; n > 1 && i < n; i++) {
+        CHECK_INT(CPU_COUNT(&sets[i]), 1);
+        CHECK(CPU_ISSET(cores[i], &sets[i]));
+    }
+    REQUIRE(pool_new(1, &other) == 0);
+    now = cpus();
+    CHECK(CPU_EQUAL(&now, &before));
+    pool_settle(other); /* alone: anywhere */
+    now = cpus();
+    CHECK(CPU_EQUAL(&now, &before));
+    pool_settle(pool);
+    pool_free(other);
+    now = cpus();
+    CHECK_INT(CPU_COUNT(&now), n > 1 ? 1 : CPU_COUNT(&before));
+    pool_free(pool);
+    now = cpus();
+    CHECK(CPU_EQUAL(&now, &before));
+}
+
 static void limits(void) {
     Pool *pool;
     int cores[2];
@@ -97,5 +138,6 @@ static void limits(void) {
 
 int main(void) {
     return TEST_MAIN({"runs reach every thread", runs}, {"runs after pauses", runs_with_pauses},
-                     {"shares are even", shares}, {"rows", rows}, {"limits", limits});
+                     {"shares are even", shares}, {"rows", rows}, {"settling", settling},
+                     {"limits", limits});
 }

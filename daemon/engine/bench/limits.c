@@ -135,6 +135,7 @@ int bench_limits(Pool *pool, double budget_sec, const struct Report *report, str
     const struct Probe *probe = probe_best();
     const unsigned n_threads = pool_n_threads(pool);
     struct Roof roof = {0};
+    pool_settle(pool);
     for (unsigned is_huge = 0; is_huge < 2; is_huge++) {
         if (report_progress(report, "memory", is_huge, 3)) return -ECANCELED;
         int r = read_memory(pool, is_huge, budget_sec / 3, report, &roof);
