@@ -196,6 +196,24 @@ struct AttendPage {
     const float *k_scales, *v_scales; /* KV_I8: [n], element = q * scale */
 };
 
+/* The queries of one call of `attend`, which read the same page, and what is kept of each between
+ * pages. They are the heads of one token that share a KV head (step 0), or one head of consecutive
+ * tokens (step 1), each of which sees one position more than the token before it: query i sees the
+ * first page->n - (n - 1 - i) * step positions, of which there are not fewer than 0. */
+struct AttendQueries {
+    uint32_t n, step;
+    const float *q; /* [n] of key_size, q_stride apart, scaled by 1/sqrt(key_size) */
+    float *acc;     /* [n] of value_size, acc_stride apart: running numerator, 0 at first */
+    size_t q_stride, acc_stride;
+    float *max, *sum; /* [n]: running maximum, -INFINITY at first; denominator, 0 at first */
+};
+
+/* How many positions query i sees of a page. */
+static inline uint32_t attend_seen(const struct AttendQueries *queries,
+                                   const struct AttendPage *page, uint32_t i) {
+    return page->n - (queries->n - 1 - i) * queries->step;
+}
+
 struct Kernels {
     const char *tier; /* "c", "avx2", "avx512" */
 
@@ -250,11 +268,9 @@ struct Kernels {
      * n bytes. */
     void (*quantize_row)(const float *x, uint32_t n, int8_t *q, float *ret_scale);
 
-    /* One page of attention with a running (flash) softmax, for the n_queries query heads of one
-     * token that share a KV head. q: [n_queries][key_size], already scaled by 1/sqrt(key_size).
-     * Halves and bytes count as the floats that they are. max, sum: [n_queries] running maximum
-     * (start: -INFINITY) and denominator (start: 0); acc: [n_queries][value_size] running numerator
-     * (start: 0). After the last page the caller divides acc by sum. Per query:
+    /* One page of attention with a running (flash) softmax. After the last page the caller divides
+     * acc by sum. Halves and bytes count as the floats that they are. Per query, over the n
+     * positions that it sees:
      *   s[j] = q . k_j in 16 lanes (dimension mod 16) with fma and the tree of rms_norm;
      *          I8: s[j] = s[j] * k_scales[j]
      *   m = max(max, s[0..n)), a zero being +0;  c = exp(max - m), 0 when max is -INFINITY
@@ -262,8 +278,7 @@ struct Kernels {
      *   sum = fma(sum, c, P);  I8: p[j] = p[j] * v_scales[j]
      *   acc[d] *= c, then acc[d] = fma(p[j], v_j[d], acc[d]) for j in order
      */
-    void (*attend[N_KV_TYPES])(const float *q, uint32_t n_queries, const struct AttendPage *page,
-                               float *max, float *sum, float *acc);
+    void (*attend[N_KV_TYPES])(const struct AttendQueries *queries, const struct AttendPage *page);
 
     /* y = softplus(x + bias), y = exp(a * b): kernels/softplus.h, kernels/exp.h. y may be x or a.
      */

@@ -40,16 +40,18 @@ static inline void multiply(float *x, const float *by, uint32_t n) {
     for (uint32_t j = 0; j < n; j++) x[j] *= by[j];
 }
 
-static inline void attend(const float *q, uint32_t n_queries, const struct AttendPage *page,
-                          float *max, float *sum, float *acc, enum KvType type) {
-    const uint32_t n = page->n, value_size = page->value_size;
-    assert(n <= ATTEND_MAX);
-    for (uint32_t i = 0; i < n_queries; i++, q += page->key_size, acc += value_size) {
-        float p[ATTEND_MAX];
+static inline void attend(const struct AttendQueries *queries, const struct AttendPage *page,
+                          enum KvType type) {
+    const uint32_t value_size = page->value_size;
+    assert(page->n <= ATTEND_MAX);
+    for (uint32_t i = 0; i < queries->n; i++) {
+        const float *q = queries->q + i * queries->q_stride;
+        float *acc = queries->acc + i * queries->acc_stride, p[ATTEND_MAX];
+        const uint32_t n = attend_seen(queries, page, i);
         for (uint32_t j = 0; j < n; j++)
             p[j] = dot(q, page->k, j * page->key_stride, page->key_size, type);
         if (type == KV_I8) multiply(p, page->k_scales, n);
-        float c = softmax(p, n, &max[i], &sum[i]);
+        float c = softmax(p, n, &queries->max[i], &queries->sum[i]);
         if (type == KV_I8) multiply(p, page->v_scales, n);
         for (uint32_t d = 0; d < value_size; d++) acc[d] *= c;
         for (uint32_t j = 0; j < n; j++)
@@ -58,17 +60,14 @@ static inline void attend(const float *q, uint32_t n_queries, const struct Atten
     }
 }
 
-void c_attend_f16(const float *q, uint32_t n_queries, const struct AttendPage *page, float *max,
-                  float *sum, float *acc) {
-    attend(q, n_queries, page, max, sum, acc, KV_F16);
+void c_attend_f16(const struct AttendQueries *queries, const struct AttendPage *page) {
+    attend(queries, page, KV_F16);
 }
 
-void c_attend_f32(const float *q, uint32_t n_queries, const struct AttendPage *page, float *max,
-                  float *sum, float *acc) {
-    attend(q, n_queries, page, max, sum, acc, KV_F32);
+void c_attend_f32(const struct AttendQueries *queries, const struct AttendPage *page) {
+    attend(queries, page, KV_F32);
 }
 
-void c_attend_i8(const float *q, uint32_t n_queries, const struct AttendPage *page, float *max,
-                 float *sum, float *acc) {
-    attend(q, n_queries, page, max, sum, acc, KV_I8);
+void c_attend_i8(const struct AttendQueries *queries, const struct AttendPage *page) {
+    attend(queries, page, KV_I8);
 }

@@ -23,12 +23,9 @@ void c_matmul_t2(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
                  const struct Activations *x, float *y, size_t y_stride);
 void c_matmul_t1_6(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
                    const struct Activations *x, float *y, size_t y_stride);
-void c_attend_f16(const float *q, uint32_t n_queries, const struct AttendPage *page, float *max,
-                  float *sum, float *acc);
-void c_attend_f32(const float *q, uint32_t n_queries, const struct AttendPage *page, float *max,
-                  float *sum, float *acc);
-void c_attend_i8(const float *q, uint32_t n_queries, const struct AttendPage *page, float *max,
-                 float *sum, float *acc);
+void c_attend_f16(const struct AttendQueries *queries, const struct AttendPage *page);
+void c_attend_f32(const struct AttendQueries *queries, const struct AttendPage *page);
+void c_attend_i8(const struct AttendQueries *queries, const struct AttendPage *page);
 void c_softplus(const float *x, const float *bias, uint32_t n, float *y);
 void c_exp_mul(const float *a, const float *b, uint32_t n, float *y);
 void c_ssm_conv(const struct SsmConv *conv);

@@ -110,89 +110,6 @@ static void rotate_row(void *userdata, uint32_t row) {
     store_row(pass, row);
 }
 
-/* ---- Attention: a unit is some rows of a span and the query heads that share a KV head ---- */
-
-/* Rows that read a page while it is in the cache. */
-#define ATTEND_ROWS 8u
-
-/* The running softmax of a unit's rows. */
-struct Attending {
-    float max[ATTEND_ROWS][MODEL_MAX_HEADS], sum[ATTEND_ROWS][MODEL_MAX_HEADS];
-};
-
-struct AttendUnit {
-    const struct KvCache *cache;
-    uint32_t first_row, n_rows, position; /* of the first row */
-    uint32_t kv_head, n_queries;          /* n_queries heads share kv_head */
-};
-
-/* What row i of the unit sees of a page: positions up to its own. */
-static void attend_page(struct Pass *pass, const struct AttendUnit *unit, uint32_t i, uint32_t at,
-                        struct Attending *run) {
-    struct Transformer *t = pass->t;
-    const uint32_t n = unit->position + i + 1, row = unit->first_row + i;
-    const size_t first = (size_t)unit->kv_head * unit->n_queries;
-    if (n <= at) return;
-    const struct AttendPage page =
-        kv_page(&t->kv, unit->cache->pages[at / KV_PAGE], pass->layer_number, unit->kv_head,
-                n - at < KV_PAGE ? n - at : KV_PAGE);
-    pass->kernels->attend[t->kv.type](row_of(&t->q, row) + first * t->key_size, unit->n_queries,
-                                      &page, run->max[i], run->sum[i],
-                                      row_of(&t->attended, row) + first * t->value_size);
-}
-
-static void attend_unit(struct Pass *pass, const struct AttendUnit *unit) {
-    struct Transformer *t = pass->t;
-    const size_t first = (size_t)unit->kv_head * unit->n_queries * t->value_size;
-    const uint32_t n_queries = unit->n_queries, size = t->value_size;
-    struct Attending run;
-
-    for (uint32_t i = 0; i < unit->n_rows; i++) {
-        memset(row_of(&t->attended, unit->first_row + i) + first, 0,
-               (size_t)n_queries * size * sizeof(float));
-        for (uint32_t j = 0; j < n_queries; j++) run.max[i][j] = -INFINITY;
-        memset(run.sum[i], 0, n_queries * sizeof(float));
-    }
-    for (uint32_t at = 0; at < unit->position + unit->n_rows; at += KV_PAGE)
-        for (uint32_t i = 0; i < unit->n_rows; i++) attend_page(pass, unit, i, at, &run);
-    for (uint32_t i = 0; i < unit->n_rows; i++) {
-        float *o = row_of(&t->attended, unit->first_row + i) + first;
-        for (uint32_t j = 0; j < n_queries; j++, o += size)
-            for (uint32_t d = 0; d < size; d++) o[d] /= run.sum[i][j];
-    }
-}
-
-/* Every query head reads all keys and values before it. */
-static uint64_t attend_cost(const struct Pass *pass) {
-    uint64_t n_positions = 0;
-    for (uint32_t i = 0; i < pass->batch->n_rows; i++)
-        n_positions += pass->batch->rows[i].position + 1;
-    return n_positions * pass->layer->n_heads * kv_position_size(&pass->t->kv);
-}
-
-/* Later rows see more: dealing the units out one by one keeps the shares even. */
-static void attend_job(void *userdata, unsigned thread, unsigned n_threads) {
-    struct Pass *pass = userdata;
-    const uint32_t n_kv_heads = pass->layer->n_kv_heads;
-    uint64_t number = 0;
-    for (uint32_t i = 0; i < pass->batch->n_spans; i++) {
-        const struct BatchSpan *span = &pass->batch->spans[i];
-        for (uint32_t row = 0; row < span->n_rows; row += ATTEND_ROWS)
-            for (uint32_t kv_head = 0; kv_head < n_kv_heads; kv_head++) {
-                if (number++ % n_threads != thread) continue;
-                const uint32_t n = span->n_rows - row;
-                attend_unit(pass, &(const struct AttendUnit){
-                                      .cache = span->state,
-                                      .first_row = span->first_row + row,
-                                      .n_rows = n < ATTEND_ROWS ? n : ATTEND_ROWS,
-                                      .position = span->position + row,
-                                      .kv_head = kv_head,
-                                      .n_queries = pass->layer->n_heads / n_kv_heads,
-                                  });
-            }
-    }
-}
-
 /* ---- Rows: what goes into the two matrices that lead back to x, and x += y ---- */
 
 /* input = norm(values), or the values themselves where there is no norm */
@@ -257,7 +174,7 @@ static void attention(struct Pass *pass) {
               form_of(&layer->q.weight) | form_of(&layer->k.weight) | form_of(&layer->v.weight));
     input_multiply(&t->input, t->compute, products, 3);
     each_row(pass, rotate_row);
-    compute_run(t->compute, attend_cost(pass), attend_job, pass);
+    transformer_attend(t, pass->batch, pass->layer_number);
     add_linear(pass, attended_row, &layer->attn_output);
 }
 

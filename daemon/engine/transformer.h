@@ -84,3 +84,6 @@ int transformer_open(const struct ModelFile *file, struct ModelShape *ret_shape,
 void transformer_close(void *model);
 int transformer_start(void *model, const struct Compute *compute);
 void transformer_step(void *model, const struct Batch *batch);
+
+/* attended = softmax(q k^T) v for all rows, whose keys and values are in the cache. */
+void transformer_attend(struct Transformer *t, const struct Batch *batch, uint32_t layer_number);

@@ -9,8 +9,8 @@
 /* Queries that share the conversion of k and v. */
 #define ATTEND_QUERIES 4u
 
-/* Weights of a page, filled up to whole lanes; one row a query. */
-typedef float PageWeights[ATTEND_QUERIES][ATTEND_MAX];
+/* A query's weights of a page, filled up to whole lanes. */
+typedef float PageWeights[ATTEND_MAX];
 
 /* Sixteen keys or values from element i on. `type` is known when this is compiled. */
 ALWAYS_INLINE Lanes load_elements(const enum KvType type, const void *x, size_t i) {
@@ -22,7 +22,8 @@ ALWAYS_INLINE Lanes load_elements(const enum KvType type, const void *x, size_t 
 /* Scores of n_queries queries and as many positions from j on as there are accumulators for. A
  * position behind the last reads the last one; softmax() overwrites what comes of it. */
 ALWAYS_INLINE void score_some(const enum KvType type, const struct AttendPage *page, const float *q,
-                              uint32_t j, PageWeights s, const unsigned n_queries) {
+                              size_t q_stride, uint32_t j, PageWeights *s,
+                              const unsigned n_queries) {
     const unsigned n_keys = LANES_TREES / n_queries;
     size_t k[LANES_TREES];
     Lanes dots[LANES_TREES];
@@ -36,7 +37,7 @@ ALWAYS_INLINE void score_some(const enum KvType type, const struct AttendPage *p
             Lanes key = load_elements(type, page->k, k[i] + d);
             UNROLL for (unsigned h = 0; h < n_queries; h++) {
                 Lanes *dot = &dots[h * n_keys + i];
-                *dot = lanes_fma(lanes_load(q + h * page->key_size + d), key, *dot);
+                *dot = lanes_fma(lanes_load(q + h * q_stride + d), key, *dot);
             }
         }
     /* zeros times zeros behind the last dimension; the sign of a zero score does not count */
@@ -45,7 +46,7 @@ ALWAYS_INLINE void score_some(const enum KvType type, const struct AttendPage *p
             Lanes key = lanes_keep_first(load_elements(type, page->k, k[i] + d), n);
             UNROLL for (unsigned h = 0; h < n_queries; h++) {
                 Lanes *dot = &dots[h * n_keys + i];
-                *dot = lanes_fma(lanes_load_first(q + h * page->key_size + d, n), key, *dot);
+                *dot = lanes_fma(lanes_load_first(q + h * q_stride + d, n), key, *dot);
             }
         }
     lanes_trees(dots, sums);
@@ -55,7 +56,7 @@ ALWAYS_INLINE void score_some(const enum KvType type, const struct AttendPage *p
 
 /* Turns n scores into weights, in place. Returns what the earlier sum and acc are to be scaled
  * by. */
-static float softmax(float scores[ATTEND_MAX], uint32_t n, float *max, float *sum) {
+static float softmax(PageWeights scores, uint32_t n, float *max, float *sum) {
     Lanes most = lanes_set(*max), total = lanes_set(0);
 
     /* exp(-inf) adds nothing to the lanes behind the last position. */
@@ -74,7 +75,7 @@ static float softmax(float scores[ATTEND_MAX], uint32_t n, float *max, float *su
 }
 
 /* The first n floats of x times those of `by`, in place. */
-ALWAYS_INLINE void multiply_scores(float scores[ATTEND_MAX], const float *by, uint32_t n) {
+ALWAYS_INLINE void multiply_scores(PageWeights scores, const float *by, uint32_t n) {
     uint32_t j = 0;
     for (; n - j >= 16; j += 16)
         lanes_store(scores + j, lanes_mul(lanes_load(scores + j), lanes_load(by + j)));
@@ -82,19 +83,28 @@ ALWAYS_INLINE void multiply_scores(float scores[ATTEND_MAX], const float *by, ui
         lanes_store(scores + j, lanes_mul(lanes_load(scores + j), lanes_load_first(by + j, n - j)));
 }
 
+/* Lanes of values that go by together, as far as there are accumulators for them. */
+#define ATTEND_LANES (LANES_TREES / 2)
+
+/* A stretch of positions, and what goes into acc of them. */
+struct Stretch {
+    uint32_t from, to;
+    const float *c; /* of each query: what acc is scaled by before */
+};
+
 /* acc = acc * c + p v for n_lanes x 16 dimensions from d on; of the last lanes, if n_last is not
  * 16, the first n_last alone. */
 ALWAYS_INLINE void accumulate_some(const enum KvType type, const struct AttendPage *page,
-                                   PageWeights p, const float *c, float *acc, uint32_t d,
-                                   const unsigned n_queries, const unsigned n_lanes,
-                                   uint32_t n_last) {
-    Lanes a[ATTEND_QUERIES][4];
+                                   const struct Stretch *stretch, PageWeights *p, float *acc,
+                                   size_t acc_stride, uint32_t d, const unsigned n_queries,
+                                   const unsigned n_lanes, uint32_t n_last) {
+    Lanes a[ATTEND_QUERIES][ATTEND_LANES];
 
     UNROLL for (unsigned h = 0; h < n_queries; h++) UNROLL for (unsigned i = 0; i < n_lanes; i++) {
-        const float *from = acc + h * page->value_size + d + 16 * i;
-        a[h][i] = lanes_mul(load_up_to_16(from, n_last), lanes_set(c[h]));
+        const float *from = acc + h * acc_stride + d + 16 * i;
+        a[h][i] = lanes_mul(load_up_to_16(from, n_last), lanes_set(stretch->c[h]));
     }
-    for (uint32_t j = 0; j < page->n; j++) {
+    for (uint32_t j = stretch->from; j < stretch->to; j++) {
         const size_t v = j * page->value_stride + d;
         UNROLL for (unsigned i = 0; i < n_lanes; i++) {
             Lanes value = load_elements(type, page->v, v + 16 * i);
@@ -103,7 +113,7 @@ ALWAYS_INLINE void accumulate_some(const enum KvType type, const struct AttendPa
         }
     }
     UNROLL for (unsigned h = 0; h < n_queries; h++) UNROLL for (unsigned i = 0; i < n_lanes; i++) {
-        float *to = acc + h * page->value_size + d + 16 * i;
+        float *to = acc + h * acc_stride + d + 16 * i;
         if (n_last < 16)
             lanes_store_first(to, n_last, a[h][i]);
         else
@@ -111,53 +121,73 @@ ALWAYS_INLINE void accumulate_some(const enum KvType type, const struct AttendPa
     }
 }
 
-ALWAYS_INLINE void attend_queries(const enum KvType type, const struct AttendPage *page,
-                                  const float *q, float *max, float *sum, float *acc,
-                                  const unsigned n_queries) {
-    const unsigned most_lanes = LANES_TREES / n_queries < 4 ? LANES_TREES / n_queries : 4;
-    const uint32_t n = page->n, size = page->value_size;
-    PageWeights p;
-    float c[ATTEND_QUERIES];
+ALWAYS_INLINE void accumulate(const enum KvType type, const struct AttendPage *page,
+                              const struct Stretch *stretch, PageWeights *p, float *acc,
+                              size_t acc_stride, const unsigned n_queries) {
+    const unsigned fitting = LANES_TREES / n_queries;
+    const unsigned most_lanes = fitting < ATTEND_LANES ? fitting : ATTEND_LANES;
+    const uint32_t n = page->value_size;
     uint32_t d = 0;
 
-    for (uint32_t j = 0; j < n; j += LANES_TREES / n_queries)
-        score_some(type, page, q, j, p, n_queries);
-    for (unsigned h = 0; h < n_queries; h++) {
-        if (type == KV_I8) multiply_scores(p[h], page->k_scales, n);
-        c[h] = softmax(p[h], n, &max[h], &sum[h]);
-        if (type == KV_I8) multiply_scores(p[h], page->v_scales, n);
-    }
-    for (; size - d >= 16 * most_lanes; d += 16 * most_lanes)
-        accumulate_some(type, page, p, c, acc, d, n_queries, most_lanes, 16);
-    for (; size - d >= 16; d += 16) accumulate_some(type, page, p, c, acc, d, n_queries, 1, 16);
-    if (d < size) accumulate_some(type, page, p, c, acc, d, n_queries, 1, size - d);
+    for (; n - d >= 16 * most_lanes; d += 16 * most_lanes)
+        accumulate_some(type, page, stretch, p, acc, acc_stride, d, n_queries, most_lanes, 16);
+    for (; n - d >= 16; d += 16)
+        accumulate_some(type, page, stretch, p, acc, acc_stride, d, n_queries, 1, 16);
+    if (d < n) accumulate_some(type, page, stretch, p, acc, acc_stride, d, n_queries, 1, n - d);
 }
 
-ALWAYS_INLINE void attend(const enum KvType type, const struct AttendPage *page, const float *q,
-                          uint32_t n_queries, float *max, float *sum, float *acc) {
-    const size_t key_size = page->key_size, value_size = page->value_size;
+/* What the queries from h on see beyond what the first of them sees. */
+ALWAYS_INLINE void accumulate_rest(const enum KvType type, const struct AttendPage *page,
+                                   const struct AttendQueries *queries, uint32_t h, PageWeights *p,
+                                   const unsigned n_queries) {
+    static const float one = 1;
+    const uint32_t from = attend_seen(queries, page, h);
+    for (unsigned i = 1; i < n_queries; i++) {
+        const struct Stretch rest = {from, attend_seen(queries, page, h + i), &one};
+        accumulate(type, page, &rest, p + i, queries->acc + (h + i) * queries->acc_stride, 0, 1);
+    }
+}
+
+ALWAYS_INLINE void attend_some(const enum KvType type, const struct AttendPage *page,
+                               const struct AttendQueries *queries, uint32_t h,
+                               const unsigned n_queries) {
+    const uint32_t most = attend_seen(queries, page, h + n_queries - 1);
+    float c[ATTEND_QUERIES];
+    PageWeights p[ATTEND_QUERIES];
+
+    for (uint32_t j = 0; j < most; j += LANES_TREES / n_queries)
+        score_some(type, page, queries->q + h * queries->q_stride, queries->q_stride, j, p,
+                   n_queries);
+    for (unsigned i = 0; i < n_queries; i++) {
+        const uint32_t n = attend_seen(queries, page, h + i);
+        if (type == KV_I8) multiply_scores(p[i], page->k_scales, n);
+        c[i] = softmax(p[i], n, &queries->max[h + i], &queries->sum[h + i]);
+        if (type == KV_I8) multiply_scores(p[i], page->v_scales, n);
+    }
+    accumulate(type, page, &(const struct Stretch){0, attend_seen(queries, page, h), c}, p,
+               queries->acc + h * queries->acc_stride, queries->acc_stride, n_queries);
+    if (queries->step > 0) accumulate_rest(type, page, queries, h, p, n_queries);
+}
+
+ALWAYS_INLINE void attend(const enum KvType type, const struct AttendQueries *queries,
+                          const struct AttendPage *page) {
+    const uint32_t n = queries->n;
     uint32_t h = 0;
 
     assert(page->n <= ATTEND_MAX);
-    for (; n_queries - h >= 4; h += 4)
-        attend_queries(type, page, q + h * key_size, max + h, sum + h, acc + h * value_size, 4);
-    for (; n_queries - h >= 2; h += 2)
-        attend_queries(type, page, q + h * key_size, max + h, sum + h, acc + h * value_size, 2);
-    if (h < n_queries)
-        attend_queries(type, page, q + h * key_size, max + h, sum + h, acc + h * value_size, 1);
+    for (; n - h >= 4; h += 4) attend_some(type, page, queries, h, 4);
+    for (; n - h >= 2; h += 2) attend_some(type, page, queries, h, 2);
+    if (h < n) attend_some(type, page, queries, h, 1);
 }
 
-static void attend_f16(const float *q, uint32_t n_queries, const struct AttendPage *page,
-                       float *max, float *sum, float *acc) {
-    attend(KV_F16, page, q, n_queries, max, sum, acc);
+static void attend_f16(const struct AttendQueries *queries, const struct AttendPage *page) {
+    attend(KV_F16, queries, page);
 }
 
-static void attend_f32(const float *q, uint32_t n_queries, const struct AttendPage *page,
-                       float *max, float *sum, float *acc) {
-    attend(KV_F32, page, q, n_queries, max, sum, acc);
+static void attend_f32(const struct AttendQueries *queries, const struct AttendPage *page) {
+    attend(KV_F32, queries, page);
 }
 
-static void attend_i8(const float *q, uint32_t n_queries, const struct AttendPage *page, float *max,
-                      float *sum, float *acc) {
-    attend(KV_I8, page, q, n_queries, max, sum, acc);
+static void attend_i8(const struct AttendQueries *queries, const struct AttendPage *page) {
+    attend(KV_I8, queries, page);
 }

@@ -93,12 +93,13 @@ static void prepare_attend(const struct Bench *bench) {
 
 static void run_attend(const struct Kernels *tier, const struct Bench *bench) {
     float max[8] = {0}, sum[8] = {0}, scales[64];
+    const struct AttendQueries queries = {bench->vectors, 0, a, y, 128, 128, max, sum};
     const char *k = cache;
     const size_t size = 64 * 128 * kv_size(bench->layout);
     for (unsigned i = 0; i < 64; i++) scales[i] = 1 / 127.0f;
     for (uint32_t i = 0; i < bench->rows; i++, k += 2 * size) {
         const struct AttendPage page = {64, 128, 128, 128, 128, k, k + size, scales, scales};
-        tier->attend[bench->layout](a, bench->vectors, &page, max, sum, y);
+        tier->attend[bench->layout](&queries, &page);
     }
 }
 

@@ -9,7 +9,7 @@
 enum { MAX_QUERIES = 9, MAX_HEAD = 256 };
 
 struct State {
-    float max[MAX_QUERIES], sum[MAX_QUERIES], acc[MAX_QUERIES * MAX_HEAD];
+    float max[MAX_QUERIES], sum[MAX_QUERIES], acc[MAX_QUERIES * (MAX_HEAD + 2)];
 };
 
 static void state_init(struct State *state) {
@@ -20,7 +20,8 @@ static void state_init(struct State *state) {
 struct Shape {
     enum KvType type;
     uint32_t n_queries, key_size, value_size, n;
-    uint32_t more; /* elements between rows */
+    uint32_t more; /* elements between rows, of queries and of what is kept of them, too */
+    uint32_t step;
 };
 
 static size_t element_size(enum KvType type) {
@@ -68,25 +69,45 @@ static struct AttendPage new_page(enum Fill fill, const struct Shape *s) {
     };
 }
 
+static struct AttendQueries new_queries(enum Fill fill, const struct Shape *s, struct State *state,
+                                        float *acc) {
+    const size_t q_stride = (size_t)s->key_size + s->more;
+    const size_t n = s->n_queries ? (s->n_queries - 1) * q_stride + s->key_size : 0;
+    float *q = guarded(SLOT_A, n * sizeof *q);
+    fill_floats(fill, q, n);
+    return (struct AttendQueries){
+        .n = s->n_queries,
+        .step = s->step,
+        .q = q,
+        .q_stride = q_stride,
+        .acc = acc,
+        .acc_stride = (size_t)s->value_size + s->more,
+        .max = state->max,
+        .sum = state->sum,
+    };
+}
+
 static void compare_pages(const struct Kernels *tier, enum Fill fill, const struct Shape *s) {
     static struct State expected, actual;
-    const size_t n_q = (size_t)s->n_queries * s->key_size;
-    const size_t n_acc = (size_t)s->n_queries * s->value_size;
-    float *q = guarded(SLOT_A, n_q * sizeof *q), *acc = guarded(SLOT_D, n_acc * sizeof *acc);
+    const size_t acc_stride = (size_t)s->value_size + s->more;
+    const size_t n_acc = s->n_queries ? (s->n_queries - 1) * acc_stride + s->value_size : 0;
+    float *acc = guarded(SLOT_D, n_acc * sizeof *acc);
+    struct AttendQueries queries = new_queries(fill, s, &expected, expected.acc), same = queries;
 
-    fill_floats(fill, q, n_q);
+    same.acc = acc;
+    same.max = actual.max;
+    same.sum = actual.sum;
     memset(acc, 0, n_acc * sizeof *acc);
     state_init(&expected);
     state_init(&actual);
     for (unsigned i = 0; i < 2; i++) {
         const struct AttendPage page = new_page(fill, s);
-        kernels_tier(0)->attend[s->type](q, s->n_queries, &page, expected.max, expected.sum,
-                                         expected.acc);
-        tier->attend[s->type](q, s->n_queries, &page, actual.max, actual.sum, acc);
+        kernels_tier(0)->attend[s->type](&queries, &page);
+        tier->attend[s->type](&same, &page);
         memcpy(actual.acc, acc, n_acc * sizeof *acc);
         check_same_floats(tier, (float *)&actual, (float *)&expected, sizeof actual / sizeof(float),
-                          "%u queries, keys of %u, values of %u, n=%u, page %u, fill %d",
-                          s->n_queries, s->key_size, s->value_size, s->n, i, (int)fill);
+                          "%u queries, step %u, keys of %u, values of %u, n=%u, page %u, fill %d",
+                          s->n_queries, s->step, s->key_size, s->value_size, s->n, i, (int)fill);
     }
 }
 
@@ -101,8 +122,10 @@ static void compare_attend(const struct Kernels *tier, enum KvType type) {
             for (uint32_t n_queries = 0; n_queries <= MAX_QUERIES; n_queries += 1 + turn % 2) {
                 enum Fill fill = turn++ % N_FILLS;
                 uint32_t value_size = turn % 3 ? heads[h] : heads[turn % n_heads];
-                struct Shape s = {type, n_queries, heads[h], value_size, lengths[i], turn % 3};
+                struct Shape s = {type, n_queries, heads[h], value_size, lengths[i], turn % 3, 0};
                 compare_pages(tier, fill, &s);
+                s.step = 1; /* the first query sees nothing or something */
+                if (n_queries <= s.n + 1) compare_pages(tier, fill, &s);
             }
 }
 
@@ -126,8 +149,12 @@ static void compare_zero_scores(const struct Kernels *tier, enum KvType type) {
             floats[i] = f16_decode(halves[i]);
             bytes[i] = (int8_t)halves[i];
         }
-        kernels_tier(0)->attend[type](q, 1, &page, &max[0], &sum[0], acc[0]);
-        tier->attend[type](q, 1, &page, &max[1], &sum[1], acc[1]);
+        for (unsigned i = 0; i < 2; i++)
+            (i ? tier : kernels_tier(0))
+                ->attend[type](
+                    &(const struct AttendQueries){
+                        .n = 1, .q = q, .acc = acc[i], .max = &max[i], .sum = &sum[i]},
+                    &page);
         check_same_floats(tier, &max[1], &max[0], 1, "maximum of zeros");
         check_same_floats(tier, &sum[1], &sum[0], 1, "sum over zeros");
     }
@@ -163,7 +190,7 @@ static void naive_attention(const float *q, enum KvType type, const struct Atten
 /* Page by page against all at once, in double precision. */
 static void check_definition(enum KvType type) {
     static struct State state;
-    const struct Shape s = {type, 1, 64, 50, 200, 6};
+    const struct Shape s = {type, 1, 64, 50, 200, 6, 0};
     const struct AttendPage all = new_page(FILL_RANDOM, &s);
     const size_t size = element_size(type);
     float q[64];
@@ -172,6 +199,8 @@ static void check_definition(enum KvType type) {
     fill_floats(FILL_RANDOM, q, 64);
     naive_attention(q, type, &all, expected);
     state_init(&state);
+    const struct AttendQueries query = {
+        .n = 1, .q = q, .acc = state.acc, .max = state.max, .sum = state.sum};
     for (uint32_t j = 0; j < s.n; j += ATTEND_MAX) {
         struct AttendPage page = all;
         page.n = s.n - j < ATTEND_MAX ? s.n - j : ATTEND_MAX;
@@ -179,7 +208,7 @@ static void check_definition(enum KvType type) {
         page.v = (const char *)all.v + j * all.value_stride * size;
         if (all.k_scales) page.k_scales += j;
         if (all.v_scales) page.v_scales += j;
-        kernels_tier(0)->attend[type](q, 1, &page, state.max, state.sum, state.acc);
+        kernels_tier(0)->attend[type](&query, &page);
     }
     for (uint32_t d = 0; d < s.value_size; d++)
         if (!(fabs(state.acc[d] / state.sum[0] - expected[d]) < 2e-6))
