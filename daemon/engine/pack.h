@@ -54,6 +54,9 @@ struct PackTarget {
     void *memory; /* NULL: the file */
     int fd;
     uint64_t offset;
+    /* The whole file from its start: what is written of it is touched before (huge-pages.h). May be
+     * NULL. */
+    const uint8_t *pages;
 };
 
 /* Makes the matrix that `shape`, chosen above, describes. `ret_digest` may be NULL. `ret_error` is

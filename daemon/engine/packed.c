@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/huge-pages.h"
 #include "engine/limits.h"
 #include "engine/pack.h"
 
@@ -90,13 +91,10 @@ static int map_file(struct Packed *packed, int fd, Reason *why) {
     if (!S_ISREG(status.st_mode)) return reason_set(why, EINVAL, "not a regular file");
     if (status.st_size < (off_t)sizeof(struct PackedHeader))
         return reason_set(why, EBADMSG, "the packed file is truncated: install the model again");
-    void *mapping = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
-    if (mapping == MAP_FAILED)
-        return reason_set(why, errno, "the packed file cannot be mapped: %s", strerror(errno));
-    madvise(mapping, (size_t)status.st_size, MADV_WILLNEED);
-    packed->mapping = mapping;
+    int r = huge_map(fd, (size_t)status.st_size, &packed->mapping);
+    if (r < 0) return reason_set(why, -r, "the packed file cannot be mapped: %s", strerror(-r));
     packed->size = (size_t)status.st_size;
-    packed->header = mapping;
+    packed->header = packed->mapping;
     return 0;
 }
 
@@ -164,13 +162,34 @@ static int sync_data(int fd, Reason *why) {
     return reason_set(why, error, "the packed file cannot be written: %s", strerror(error));
 }
 
+/* The file's own pages, to be touched before they are written; NULL where that does not make them
+ * huge. */
+static void *map_pages(int fd, size_t size) {
+    void *pages = NULL;
+    if (size < HUGE_PAGE || huge_map(fd, size, &pages) < 0) return NULL;
+    huge_touch(pages, HUGE_PAGE);
+    if (huge_bytes(pages, size) > 0) return pages;
+    munmap(pages, size);
+    return NULL;
+}
+
+static int write_data(int fd, const struct PackedHeader *header, struct Weights *weights,
+                      WeightsProgress *progress, void *userdata, Reason *why) {
+    const size_t size = header->data_offset + header->data_size;
+    void *pages = map_pages(fd, size);
+    const struct PackTarget data = {.fd = fd, .offset = header->data_offset, .pages = pages};
+    int r = weights_fill(weights, &data, progress, userdata, why);
+    if (pages) munmap(pages, size);
+    return r;
+}
+
 /* Everything but the header, which is completed. */
 static int write_sections(int fd, struct PackedHeader *header, const void *metadata,
                           struct Weights *weights, WeightsProgress *progress, void *userdata,
                           Reason *why) {
-    const struct PackTarget file = {.fd = fd}, data = {.fd = fd, .offset = header->data_offset};
+    const struct PackTarget file = {.fd = fd};
     size_t n;
-    int r = weights_fill(weights, &data, progress, userdata, why);
+    int r = write_data(fd, header, weights, progress, userdata, why);
     if (r < 0) return r;
     const struct WeightEntry *entries = weights_entries(weights, &n);
     header->checksum = header_checksum(header, metadata, entries);

@@ -5,7 +5,8 @@
  * other: sizes, offsets, layouts and names are checked before use. The weights themselves can be
  * anything, kernels do not mind, but what a disk has damaged is found out at loading: the index has
  * a digest of each tensor, and checking them on all threads takes no longer than reading the memory
- * does, which warms the mapping for the first token. The layout is that of one kernel tier and of
+ * does, which a step needs mapped anyway. File and mapping are made for huge pages (huge-pages.h,
+ * settling.h). The layout is that of one kernel tier and of
  * one version of the code that packed it; a file of another one is PACKED_STALE, to be made again
  * from its GGUF file.
  *

@@ -4,18 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "engine/huge-pages.h"
 #include "engine/weights-private.h"
 
 static int make_memory(struct Weights *weights) {
-    size_t size = weights->size ? weights->size : 1;
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) return -ENOMEM;
-    madvise(memory, size, MADV_HUGEPAGE); /* fewer TLB misses; nothing lost where it fails */
-    weights->memory = memory;
-    weights->memory_size = size;
-    return 0;
+    weights->memory_size = weights->size ? weights->size : 1;
+    weights->memory = huge_allocate(weights->memory_size);
+    return weights->memory ? 0 : -ENOMEM;
 }
 
 /* The bytes of a tensor in the file, or of one of the matrices in it. */
@@ -76,6 +72,7 @@ static int fill_one(struct Weights *weights, size_t i, const struct PackTarget *
         target = (struct PackTarget){.fd = file->fd, .offset = file->offset + entry->offset};
     else
         target.memory = (uint8_t *)weights->memory + entry->offset;
+    if (file && file->pages) huge_touch(file->pages + target.offset, entry->size);
     int r = weight->vector ? fill_vector(weight, entry, &target, why)
                            : fill_matrix(weights, weight, entry, &target, why);
     /* The disk begins now, not when all is packed. */
