@@ -7,10 +7,12 @@
 #include "engine/digest.h"
 #include "engine/engine.h"
 #include "engine/packed.h"
+#include "engine/settling.h"
 
 struct Engine {
-    struct Gguf *gguf;     /* the model file, or the metadata of `packed` */
-    struct Packed *packed; /* NULL: a GGUF file was opened */
+    struct Gguf *gguf;        /* the model file, or the metadata of `packed` */
+    struct Packed *packed;    /* NULL: a GGUF file was opened */
+    struct Settling settling; /* of its weights, once engine_settle() was called */
     struct Weights *weights;
     struct Compute compute; /* owns its pool, unless ... */
     bool shares_threads;    /* ... it is another engine's */
@@ -19,7 +21,7 @@ struct Engine {
     void *model; /* the family's */
     Tokenizer *tokenizer;
     _Atomic(struct TokenTrie *) trie; /* of its tokens, once somebody asked for it */
-    struct Digest fingerprint; /* equal for a GGUF file and what was packed from it */
+    struct Digest fingerprint;        /* equal for a GGUF file and what was packed from it */
     struct ModelInfo info;
     char *strings[3]; /* what info points to */
     char weights_name[16];

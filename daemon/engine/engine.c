@@ -112,6 +112,7 @@ Engine *engine_free(Engine *engine) {
     free(engine->logits);
     token_trie_free(engine->trie);
     tokenizer_free(engine->tokenizer);
+    settling_done(&engine->settling);
     source_close(engine);
     if (!engine->shares_threads) pool_free(engine->compute.pool);
     free(engine);
@@ -259,4 +260,11 @@ int engine_step(Engine *engine, struct Span *spans, size_t n_spans) {
         sequence_append(spans[i].sequence, spans[i].tokens, spans[i].n_tokens);
     batch_return(&engine->batch, spans, n_spans);
     return 0;
+}
+
+bool engine_settle(Engine *engine) {
+    const struct Packed *packed = engine->packed;
+    if (packed && !engine->settling.mapping)
+        settling_init(&engine->settling, packed->mapping, packed->size);
+    return settling_step(&engine->settling, engine->compute.pool);
 }

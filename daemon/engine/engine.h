@@ -145,6 +145,10 @@ struct Span {
  * would pass n_ctx; -E2BIG: more tokens than max_tokens. */
 int engine_step(Engine *engine, struct Span *spans, size_t n_spans);
 
+/* Some milliseconds of work that makes later steps faster (engine/settling.h); false: there is no
+ * more. For between steps, never needed, and nothing that is computed depends on it. */
+bool engine_settle(Engine *engine);
+
 /* ---- Sequences ---- */
 int sequence_new(Engine *engine, Sequence **ret);
 Sequence *sequence_free(Sequence *sequence); /* accepts and returns NULL */

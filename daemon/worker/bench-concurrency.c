@@ -202,6 +202,7 @@ int bench_concurrency(Engine *engine, const struct ConcurrencyOptions *options,
     self->report = report;
     self->stepper = stepper_new(engine, &self->cost, NULL);
     self->jobs = g_ptr_array_new();
+    while (engine_settle(engine)) continue;
     for (unsigned n = 1; r == 0 && n <= MAX_USERS; n *= 2) r = users_run(self, n);
     if (r == 0) r = prompt_run(self);
     stepper_free(self->stepper);

@@ -17,6 +17,7 @@ struct Scheduler {
     struct Drafting drafting;
     Reason why;
     Stepper *stepper;
+    bool has_stepped, has_settled; /* weights settle between the first step and those that follow */
     GPtrArray *jobs; /* struct Job *, in the order in which they came, until they are returned */
     GArray *polls;   /* struct pollfd */
 };
@@ -264,6 +265,14 @@ static void jobs_cancel_all(Scheduler *self) {
     g_ptr_array_set_size(self->jobs, 0);
 }
 
+/* A little, once the first token is out; whatever the models' weights gain, nobody waits for it. */
+static bool weights_settle(Scheduler *self) {
+    if (!self->has_stepped || self->has_settled) return false;
+    Engine *draft = self->drafting.model;
+    self->has_settled = !engine_settle(self->engine) && !(draft && engine_settle(draft));
+    return !self->has_settled;
+}
+
 static void compute(Scheduler *self) {
     bool busy = false;
 
@@ -274,7 +283,10 @@ static void compute(Scheduler *self) {
         jobs_review(self, now_usec);
         busy = jobs_admit(self, now_usec);
         load_publish(self);
-        busy |= stepper_step(self->stepper, self->jobs) > 0;
+        busy |= weights_settle(self);
+        const bool stepped = stepper_step(self->stepper, self->jobs) > 0;
+        self->has_stepped |= stepped;
+        busy |= stepped;
         jobs_end(self);
     }
     jobs_cancel_all(self);

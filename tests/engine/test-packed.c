@@ -101,6 +101,27 @@ static void same_model(void) {
     }
 }
 
+/* Some megabytes, so that there is something to settle. */
+static void settled(void) {
+    static const struct TinyShape shape = {"llama", 2, 256, 4, 2, 64, 1024, 45, 16, 64};
+    Reason why = {""};
+    Engine *engine;
+    struct TinyModel *model = tiny_model_new(&shape);
+    int source = tiny_model_fd(model), fd = memfd_create("packed", MFD_CLOEXEC);
+    CHECK_INT(engine_pack(source, fd, NULL, NULL, &why), 0);
+    REQUIRE(engine_open(fd, NULL, &engine, &why) == 0);
+    float *before = run(engine);
+    while (engine_settle(engine)) continue;
+    float *after = run(engine);
+    CHECK(memcmp(before, after, 8 * shape.n_vocab * sizeof *after) == 0);
+    free(before);
+    free(after);
+    engine_free(engine);
+    close(source);
+    close(fd);
+    tiny_model_free(model);
+}
+
 static void fingerprints_differ(void) {
     unsigned char seen[N_SOURCES][16];
     for (size_t i = 0; i < N_SOURCES; i++) {
@@ -321,8 +342,9 @@ static void unfinished(void) {
 }
 
 int main(void) {
-    return TEST_MAIN({"the same model", same_model}, {"fingerprints differ", fingerprints_differ},
-                     {"stale files", stale}, {"damaged files", damaged},
-                     {"damaged weights", damaged_weights}, {"files cut short", cut_short},
-                     {"files that lie", lies}, {"unfinished files", unfinished});
+    return TEST_MAIN({"the same model", same_model}, {"settled", settled},
+                     {"fingerprints differ", fingerprints_differ}, {"stale files", stale},
+                     {"damaged files", damaged}, {"damaged weights", damaged_weights},
+                     {"files cut short", cut_short}, {"files that lie", lies},
+                     {"unfinished files", unfinished});
 }

@@ -239,6 +239,7 @@ int bench_inference(Engine *engine, const struct InferenceOptions *options,
     self->options = options;
     self->report = report;
     tokens_fill(self->tokens, engine_info(engine)->n_vocab);
+    while (engine_settle(engine)) continue;
     int r = measure(self);
     for (unsigned i = 0; r == 0 && i < N_CASES; i++)
         if (self->samples[i].n > 0) tell_case(self, i);
