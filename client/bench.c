@@ -378,7 +378,7 @@ static int bench_parse(Bench *bench, const struct Verb *verb, int argc, char **a
         {"shape", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &bench->suite.shapes,
          N_("Model to make up; again for more (\"list\" names them, \"all\")"), N_("SHAPE")},
         {"weights", 0, 0, G_OPTION_ARG_FILENAME, &words[WORD_WEIGHTS],
-         N_("Tensor type of its matrices, such as TQ2_0 or F16"), N_("TYPE")},
+         N_("Types of its matrices, such as F16 or Q8_0,q4 (q8, q4: as install)"), N_("LIST")},
         {"layers", 0, 0, G_OPTION_ARG_INT, &bench->suite.n_layers,
          N_("Its layers, if not as many as the shape has"), N_("N")},
         {"vocabulary", 0, 0, G_OPTION_ARG_INT, &bench->suite.n_vocab,

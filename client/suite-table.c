@@ -1,4 +1,4 @@
-/* The results of a benchmark as tables. */
+/* The results of a benchmark as tables, each printed when the last line of it has come. */
 #include <glib/gi18n.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,25 +9,27 @@
 
 #define RIGHT(column) (1u << (column))
 
+struct SuiteTable {
+    Progress *progress;
+    GPtrArray *roofs;   /* JsonObject, one for a number of threads: the best until now */
+    GPtrArray *figures; /* JsonObject of one heading, not yet printed */
+    char *heading;
+    gboolean has_limits, has_better_limits; /* printed; told after that */
+};
+
 static void cell(GPtrArray *cells, const char *text) {
     g_ptr_array_add(cells, g_strdup(text));
 }
 
-/* Three digits that count. */
 static void cell_number(GPtrArray *cells, double value) {
-    const double size = fabs(value);
-    if (isnan(value))
-        cell(cells, "");
-    else
-        g_ptr_array_add(cells, g_strdup_printf(size < 10    ? "%.2f"
-                                               : size < 100 ? "%.1f"
-                                                            : "%.0f",
-                                               value));
+    g_ptr_array_add(cells, suite_number_text(value));
 }
 
 static void headings(GPtrArray *cells, const char *const *names, gsize n) {
     for (gsize i = 0; i < n; i++) cell(cells, _(names[i]));
 }
+
+/* ---- The machine ---- */
 
 static void machine_print(JsonObject *machine) {
     g_autofree char *l2 = output_bytes((guint64)fmax(0, suite_number(machine, "l2_bytes")));
@@ -40,13 +42,12 @@ static void machine_print(JsonObject *machine) {
            suite_text(machine, "tier"), suite_text(machine, "version"));
 }
 
-static void roofs_print(JsonArray *roofs) {
-    static const char *const names[] = {N_("LIMITS"), N_("MEMORY GB/s"), N_("8-BIT GOPS"),
-                                        N_("FLOAT GOPS")};
+static void limits_print(const SuiteTable *self, const char *title) {
+    const char *const names[] = {title, N_("MEMORY GB/s"), N_("8-BIT GOPS"), N_("FLOAT GOPS")};
     g_autoptr(GPtrArray) cells = g_ptr_array_new_with_free_func(g_free);
     headings(cells, names, G_N_ELEMENTS(names));
-    for (guint i = 0; i < json_array_get_length(roofs); i++) {
-        JsonObject *roof = json_array_get_object_element(roofs, i);
+    for (guint i = 0; i < self->roofs->len; i++) {
+        JsonObject *roof = self->roofs->pdata[i];
         const unsigned n = (unsigned)suite_number(roof, "threads");
         g_ptr_array_add(cells, g_strdup_printf(ngettext("%u thread", "%u threads", n), n));
         cell_number(cells, suite_number(roof, "gbps"));
@@ -56,16 +57,23 @@ static void roofs_print(JsonArray *roofs) {
     output_table(cells, G_N_ELEMENTS(names), RIGHT(1) | RIGHT(2) | RIGHT(3));
 }
 
-static void notes_print(JsonArray *notes) {
-    for (guint i = 0; i < json_array_get_length(notes); i++) {
-        JsonObject *note = json_array_get_object_element(notes, i);
-        g_autofree char *text = printable_line(suite_text(note, "text"));
-        printf("%s%s: %s\n", i == 0 ? "\n" : "", suite_text(note, "model"), text);
-    }
+/* Limits go before the first thing that was measured against them. */
+static void limits_end(SuiteTable *self) {
+    if (self->has_limits || self->roofs->len == 0) return;
+    limits_print(self, N_("LIMITS"));
+    self->has_limits = TRUE;
 }
 
+static void note_print(JsonObject *note) {
+    g_autofree char *model = printable_line(suite_text(note, "model"));
+    g_autofree char *text = printable_line(suite_text(note, "text"));
+    printf("\n%s: %s\n", model, text);
+}
+
+/* ---- Figures, one a row ---- */
+
 /* GB/s and GOPS are speeds, the per cent how much of the limit that applies was reached. */
-static void figure_add(GPtrArray *cells, JsonObject *figure) {
+static void row_add(GPtrArray *cells, JsonObject *figure) {
     const double percent = suite_number(figure, "percent");
     const char *bound = suite_text(figure, "bound");
     g_ptr_array_add(cells, suite_figure_label(figure));
@@ -79,42 +87,132 @@ static void figure_add(GPtrArray *cells, JsonObject *figure) {
                                                 : "");
 }
 
-static GPtrArray *figures_begin(void) {
+static void rows_print(const GPtrArray *figures) {
     static const char *const names[] = {N_("MEASURED"), N_("VALUE"),    N_("UNIT"), "GB/s",
                                         "GOPS",         N_("OF LIMIT"), N_("LIMIT")};
-    GPtrArray *cells = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) cells = g_ptr_array_new_with_free_func(g_free);
     headings(cells, names, G_N_ELEMENTS(names));
-    return cells;
+    for (guint i = 0; i < figures->len; i++) row_add(cells, figures->pdata[i]);
+    output_table(cells, G_N_ELEMENTS(names), RIGHT(1) | RIGHT(3) | RIGHT(4) | RIGHT(5));
 }
 
-static void figures_end(GPtrArray *cells, const char *heading) {
+/* ---- Products: a row for a layout, a column for a number of vectors ---- */
+
+#define MAX_COLUMNS 16u
+
+static gboolean is_product(JsonObject *figure) {
+    return g_str_equal(suite_text(figure, "name"), "product");
+}
+
+/* The columns that the first layout has. */
+static guint columns_count(const GPtrArray *figures) {
+    const char *first = suite_text(figures->pdata[0], "weights");
+    guint n = 0;
+    while (n < figures->len && n < MAX_COLUMNS &&
+           g_str_equal(suite_text(figures->pdata[n], "weights"), first))
+        n++;
+    return n;
+}
+
+static void product_add(GPtrArray *cells, JsonObject *figure) {
+    g_autofree char *value = suite_number_text(suite_number(figure, "value"));
+    g_ptr_array_add(cells, g_strdup_printf("%s %s %3.0f %%", value, suite_text(figure, "unit"),
+                                           suite_number(figure, "percent")));
+}
+
+static void products_print(const GPtrArray *figures) {
+    const guint n_columns = columns_count(figures);
+    g_autoptr(GPtrArray) cells = g_ptr_array_new_with_free_func(g_free);
+    cell(cells, _("VECTORS"));
+    for (guint i = 0; i < n_columns; i++)
+        g_ptr_array_add(cells, g_strdup_printf("%.0f", suite_number(figures->pdata[i], "n")));
+    for (guint i = 0; i < figures->len; i++) {
+        if (i % n_columns == 0) cell(cells, suite_text(figures->pdata[i], "weights"));
+        product_add(cells, figures->pdata[i]);
+    }
+    while (cells->len % (n_columns + 1) != 0) cell(cells, "");
+    output_table(cells, n_columns + 1, ~RIGHT(0));
+}
+
+static void figures_end(SuiteTable *self) {
+    if (self->figures->len == 0) return;
+    g_autofree char *heading = printable_line(self->heading);
     printf("\n%s%s%s\n", output_style(stdout, STYLE_STRONG), heading,
            output_style(stdout, STYLE_PLAIN));
-    output_table(cells, 7, RIGHT(1) | RIGHT(3) | RIGHT(4) | RIGHT(5));
-    g_ptr_array_unref(cells);
+    if (is_product(self->figures->pdata[0]))
+        products_print(self->figures);
+    else
+        rows_print(self->figures);
+    g_ptr_array_set_size(self->figures, 0);
 }
 
-static void figures_print(JsonArray *figures) {
-    g_autofree char *heading = NULL;
-    GPtrArray *cells = NULL;
-    for (guint i = 0; i < json_array_get_length(figures); i++) {
-        JsonObject *figure = json_array_get_object_element(figures, i);
-        char *next = suite_figure_heading(figure);
-        if (cells && !g_str_equal(heading, next)) {
-            figures_end(cells, heading);
-            cells = NULL;
-        }
-        if (!cells) cells = figures_begin();
-        g_free(heading);
-        heading = next;
-        figure_add(cells, figure);
+/* ---- Taking lines ---- */
+
+static void machine_take(SuiteTable *self, JsonObject *machine) {
+    machine_print(machine);
+}
+
+static void roof_take(SuiteTable *self, JsonObject *roof) {
+    const double n = suite_number(roof, "threads");
+    if (self->has_limits) self->has_better_limits = TRUE;
+    for (guint i = 0; i < self->roofs->len; i++)
+        if (suite_number(self->roofs->pdata[i], "threads") == n)
+            g_ptr_array_remove_index(self->roofs, i--);
+    g_ptr_array_add(self->roofs, json_object_ref(roof));
+}
+
+static void note_take(SuiteTable *self, JsonObject *note) {
+    limits_end(self);
+    figures_end(self);
+    note_print(note);
+}
+
+static void figure_take(SuiteTable *self, JsonObject *figure) {
+    char *heading = suite_figure_heading(figure);
+    limits_end(self);
+    if (!self->heading || !g_str_equal(self->heading, heading)) figures_end(self);
+    g_free(self->heading);
+    self->heading = heading;
+    g_ptr_array_add(self->figures, json_object_ref(figure));
+}
+
+static const struct {
+    const char *type;
+    void (*take)(SuiteTable *self, JsonObject *line);
+} types[] = {
+    {"machine", machine_take},
+    {"roof", roof_take},
+    {"note", note_take},
+    {"figure", figure_take},
+};
+
+SuiteTable *suite_table_new(Progress *progress) {
+    SuiteTable *self = g_new0(SuiteTable, 1);
+    self->progress = progress;
+    self->roofs = g_ptr_array_new_with_free_func((GDestroyNotify)json_object_unref);
+    self->figures = g_ptr_array_new_with_free_func((GDestroyNotify)json_object_unref);
+    return self;
+}
+
+void suite_table_take(SuiteTable *self, const char *type, JsonObject *line) {
+    for (gsize i = 0; i < G_N_ELEMENTS(types); i++) {
+        if (!g_str_equal(types[i].type, type)) continue;
+        progress_clear(self->progress);
+        types[i].take(self, line);
+        fflush(stdout);
     }
-    if (cells) figures_end(cells, heading);
 }
 
-void suite_table(JsonObject *results) {
-    machine_print(json_object_get_object_member(results, "machine"));
-    roofs_print(json_object_get_array_member(results, "roofs"));
-    notes_print(json_object_get_array_member(results, "notes"));
-    figures_print(json_object_get_array_member(results, "figures"));
+void suite_table_end(SuiteTable *self) {
+    progress_clear(self->progress);
+    limits_end(self);
+    figures_end(self);
+    if (self->has_better_limits) {
+        putchar('\n');
+        limits_print(self, N_("BEST LIMITS"));
+    }
+    g_ptr_array_unref(self->roofs);
+    g_ptr_array_unref(self->figures);
+    g_free(self->heading);
+    g_free(self);
 }

@@ -7,8 +7,7 @@
 #include <sysexits.h>
 
 #include "client/failure.h"
-#include "client/output.h"
-#include "client/progress.h"
+#include "client/printable.h"
 #include "client/worker-program.h"
 
 static const char *const suites[] = {"inference", "kernels", "load", "concurrency", "all"};
@@ -21,17 +20,22 @@ static const struct {
 static const struct {
     const char *stage, *label;
 } stages[] = {
-    {"memory", N_("Reading memory")},        {"units", N_("Multiplying")},
-    {"synthesize", N_("Making up a model")}, {"pack", N_("Packing it")},
-    {"kernels", N_("Measuring products")},   {"inference", N_("Measuring the model")},
-    {"load", N_("Loading again and again")}, {"concurrency", N_("Serving several users")},
+    {"memory", N_("Reading memory")},
+    {"units", N_("Multiplying")},
+    {"synthesize", N_("Making up a model")},
+    {"pack", N_("Packing it")},
+    {"kernels", N_("Measuring products")},
+    {"inference", N_("Measuring the model")},
+    {"load", N_("Loading again and again")},
+    {"concurrency", N_("Serving several users")},
+    {"copy", N_("Copying it")},
 };
 
 /* What a figure is called; %u is n. */
 static const struct {
     const char *name, *label;
 } labels[] = {
-    {"product", N_("vectors: %u")},
+    {"barrier", N_("all threads do nothing")},
     {"decode", N_("decode")},
     {"together", N_("decode, %u together")},
     {"positions", N_("%u positions at once")},
@@ -41,18 +45,24 @@ static const struct {
     {"weights", N_("weights")},
     {"bytes per token", N_("read for a token")},
     {"memory resident", N_("memory resident")},
-    {"pack, first use", N_("pack at first use")},
+    {"copy", N_("copy when installing")},
+    {"pack", N_("pack when installing")},
+    {"first use", N_("copy and pack: first use")},
     {"pack speed", N_("packing speed")},
-    {"worker resident", N_("memory of a worker")},
     {"open", N_("open the packed file")},
     {"connect to first token", N_("connect to first token")},
+    {"connect less a step", N_("the same, less a step")},
+    {"worker resident", N_("memory of a worker")},
+    {"worker beside weights", N_("less weights and state")},
     {"served", N_("users: %u, all answers")},
     {"between tokens, half", N_("users: %u, between tokens, half")},
     {"between tokens, 95 %", N_("users: %u, between tokens, 95 %%")},
+    {"between tokens, worst", N_("users: %u, between tokens, worst")},
     {"first token, half", N_("users: %u, first token, half")},
     {"first token, 95 %", N_("users: %u, first token, 95 %%")},
     {"beside a prompt, half", N_("beside a prompt of %u, between tokens, half")},
     {"beside a prompt, 95 %", N_("beside a prompt of %u, between tokens, 95 %%")},
+    {"beside a prompt, worst", N_("beside a prompt of %u, between tokens, worst")},
     {"prompt beside an answer", N_("prompt of %u, beside an answer")},
 };
 
@@ -75,34 +85,55 @@ double suite_number(JsonObject *line, const char *name) {
     return type == G_TYPE_INT64 || type == G_TYPE_DOUBLE ? json_node_get_double(node) : NAN;
 }
 
+char *suite_number_text(double value) {
+    const double size = fabs(value);
+    if (isnan(value)) return g_strdup("");
+    return g_strdup_printf(size < 9.995 ? "%.2f" : size < 99.95 ? "%.1f" : "%.0f", value);
+}
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral" /* rows of a table, checked by msgfmt */
 char *suite_figure_label(JsonObject *figure) {
     const char *name = suite_text(figure, "name");
     const double n = suite_number(figure, "n");
+    const unsigned count = isnan(n) ? 0 : (unsigned)n;
+    if (g_str_equal(name, "product"))
+        return g_strdup_printf(_("%s, vectors: %u"), suite_text(figure, "weights"), count);
     for (gsize i = 0; i < G_N_ELEMENTS(labels); i++)
-        if (g_str_equal(labels[i].name, name))
-            return g_strdup_printf(_(labels[i].label), isnan(n) ? 0 : (unsigned)n);
+        if (g_str_equal(labels[i].name, name)) return g_strdup_printf(_(labels[i].label), count);
     return g_strdup(name);
 }
 #pragma GCC diagnostic pop
 
 char *suite_figure_heading(JsonObject *figure) {
-    const char *weights = suite_text(figure, "weights");
+    const gboolean is_product = g_str_equal(suite_text(figure, "name"), "product");
+    const char *model = suite_text(figure, "model");
+    const char *weights = is_product ? "" : suite_text(figure, "weights");
     const unsigned n_threads = (unsigned)suite_number(figure, "threads");
     g_autofree char *threads =
         g_strdup_printf(ngettext("%u thread", "%u threads", n_threads), n_threads);
-    return g_strdup_printf("%s: %s %s, %s", suite_text(figure, "suite"),
-                           suite_text(figure, "model"), weights, threads);
+    return g_strdup_printf("%s%s%s%s%s, %s", suite_text(figure, "suite"), *model ? ": " : "", model,
+                           *weights ? " " : "", weights, threads);
 }
 
 /* ---- Following the worker ---- */
 
-static void results_add(JsonObject *results, JsonNode *root) {
+/* A better roof of as many threads takes the place of the one before. */
+static void roof_replaced(JsonArray *roofs, JsonObject *roof) {
+    const double n = suite_number(roof, "threads");
+    for (guint i = 0; i < json_array_get_length(roofs); i++)
+        if (suite_number(json_array_get_object_element(roofs, i), "threads") == n)
+            json_array_remove_element(roofs, i--);
+}
+
+static void results_add(JsonObject *results, SuiteTable *table, JsonNode *root) {
     g_autoptr(JsonNode) line = json_node_copy(root);
     JsonObject *object = json_node_get_object(line);
     g_autofree char *type = g_strdup(suite_text(object, "type"));
     json_object_remove_member(object, "type");
+    if (table) suite_table_take(table, type, object);
+    if (g_str_equal(type, "roof"))
+        roof_replaced(json_object_get_array_member(results, "roofs"), object);
     if (g_str_equal(type, "machine"))
         json_object_set_member(results, "machine", g_steal_pointer(&line));
     for (gsize i = 0; line && i < G_N_ELEMENTS(arrays); i++)
@@ -114,13 +145,16 @@ static void results_add(JsonObject *results, JsonNode *root) {
 
 static void progress_show(Progress *progress, JsonObject *line) {
     const double done = suite_number(line, "done"), total = suite_number(line, "total");
-    const char *label = _("Measuring");
+    g_autofree char *model = printable_line(suite_text(line, "model"));
+    const char *doing = _("Measuring");
     for (gsize i = 0; i < G_N_ELEMENTS(stages); i++)
-        if (g_str_equal(stages[i].stage, suite_text(line, "stage"))) label = _(stages[i].label);
+        if (g_str_equal(stages[i].stage, suite_text(line, "stage"))) doing = _(stages[i].label);
+    g_autofree char *label = g_strconcat(model, *model ? ": " : "", doing, NULL);
     if (done >= 0 && total > 0) progress_update(progress, label, (guint64)done, (guint64)total);
 }
 
-static void line_take(JsonObject *results, Progress *progress, const char *text, gsize length) {
+static void line_take(JsonObject *results, SuiteTable *table, Progress *progress, const char *text,
+                      gsize length) {
     g_autoptr(JsonParser) parser = json_parser_new();
     if (!json_parser_load_from_data(parser, text, (gssize)length, NULL)) return;
     JsonNode *root = json_parser_get_root(parser);
@@ -128,24 +162,31 @@ static void line_take(JsonObject *results, Progress *progress, const char *text,
     if (g_str_equal(suite_text(json_node_get_object(root), "type"), "progress"))
         progress_show(progress, json_node_get_object(root));
     else
-        results_add(results, root);
+        results_add(results, table, root);
 }
 
-static JsonObject *worker_follow(GSubprocess *worker) {
-    g_autoptr(Progress) progress = progress_new();
-    g_autoptr(GDataInputStream) lines =
-        g_data_input_stream_new(g_subprocess_get_stdout_pipe(worker));
+static JsonObject *results_new(void) {
     JsonObject *results = json_object_new();
-    gsize length;
-    char *line;
     json_object_set_object_member(results, "machine", json_object_new());
     for (gsize i = 0; i < G_N_ELEMENTS(arrays); i++)
         json_object_set_array_member(results, arrays[i].member, json_array_new());
     json_object_set_boolean_member(results, "complete", FALSE);
+    return results;
+}
+
+static JsonObject *worker_follow(GSubprocess *worker, gboolean shows_tables) {
+    g_autoptr(Progress) progress = progress_new();
+    g_autoptr(GDataInputStream) lines =
+        g_data_input_stream_new(g_subprocess_get_stdout_pipe(worker));
+    SuiteTable *table = shows_tables ? suite_table_new(progress) : NULL;
+    JsonObject *results = results_new();
+    gsize length;
+    char *line;
     while ((line = g_data_input_stream_read_line(lines, &length, NULL, NULL))) {
-        line_take(results, progress, line, length);
+        line_take(results, table, progress, line, length);
         g_free(line);
     }
+    if (table) suite_table_end(table);
     return results;
 }
 
@@ -166,10 +207,7 @@ static char *results_json(JsonObject *results) {
 static int results_show(const struct SuiteOptions *options, JsonObject *results) {
     g_autofree char *json = results_json(results);
     int code = EXIT_SUCCESS;
-    if (options->json)
-        fputs(json, stdout);
-    else
-        suite_table(results);
+    if (options->json) fputs(json, stdout);
     if (options->output) code = file_write(options->output, json);
     if (code == EXIT_SUCCESS && options->plot) {
         g_autofree char *svg = suite_plot(results);
@@ -195,7 +233,7 @@ static GSubprocess *worker_start(const struct SuiteOptions *options) {
 int suite_run(const struct SuiteOptions *options) {
     g_autoptr(GSubprocess) worker = worker_start(options);
     if (!worker) return EXIT_FAILURE;
-    g_autoptr(JsonObject) results = worker_follow(worker);
+    g_autoptr(JsonObject) results = worker_follow(worker, !options->json);
     const int status = worker_program_wait(worker);
     if (status == EX_USAGE) return EXIT_USAGE;
     int code = EXIT_SUCCESS;

@@ -6,6 +6,8 @@
 
 #include <json-glib/json-glib.h>
 
+#include "client/progress.h"
+
 struct SuiteOptions {
     const char *suite, *threads, *weights, *budget; /* but for suite, NULL: not given */
     char **shapes;                                  /* NULL-terminated, or NULL */
@@ -32,10 +34,20 @@ int suite_run(const struct SuiteOptions *options);
 const char *suite_text(JsonObject *line, const char *name);
 double suite_number(JsonObject *line, const char *name);
 
-/* "decode", "prompt, 512 tokens": what a figure is, in the user's language. g_free() it. */
+/* Three digits that count, "" for NAN. g_free() it. */
+char *suite_number_text(double value);
+
+/* "decode", "prompt of 512 tokens": what a figure is, in the user's language. g_free() it. */
 char *suite_figure_label(JsonObject *figure);
 /* Of what it is: suite, model, weights, threads. Figures of one heading follow each other. */
 char *suite_figure_heading(JsonObject *figure);
 
-void suite_table(JsonObject *results); /* on stdout; client/suite-table.c */
+/* Tables on stdout, as lines come; client/suite-table.c. `progress` is wiped before each, and stays
+ * the caller's. */
+typedef struct SuiteTable SuiteTable;
+SuiteTable *suite_table_new(Progress *progress);
+void suite_table_take(SuiteTable *self, const char *type, JsonObject *line);
+/* Prints what is left, and frees it. */
+void suite_table_end(SuiteTable *self);
+
 char *suite_plot(JsonObject *results); /* an SVG document; client/suite-plot.c; g_free() it */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "engine/bench/step-work.h"
 #include "worker/stepper.h"
 
 #define MAX_USERS 8u
@@ -35,6 +36,7 @@ struct Concurrency {
     uint64_t n_tokens, n_read;       /* of answers; of prompts */
     unsigned n_answers;              /* that have ended */
     uint32_t seed;
+    char weights[STEP_WEIGHTS_SIZE];
 };
 
 static Token token_next(struct Concurrency *self) {
@@ -140,7 +142,7 @@ static void tell(const struct Concurrency *self, const char *name, unsigned n, d
     const struct Figure figure = {
         .suite = "concurrency",
         .model = self->options->model,
-        .weights = engine_info(self->engine)->weights,
+        .weights = self->weights,
         .name = name,
         .n = n,
         .n_threads = engine_n_threads(self->engine),
@@ -159,6 +161,7 @@ static void users_tell(struct Concurrency *self, double seconds) {
     tell(self, "served", n, (double)self->n_tokens / seconds, "tokens/s");
     tell(self, "between tokens, half", n, quantile_ms(self, GAPS, 0.5), "ms");
     tell(self, "between tokens, 95 %", n, quantile_ms(self, GAPS, 0.95), "ms");
+    tell(self, "between tokens, worst", n, quantile_ms(self, GAPS, 1), "ms");
     tell(self, "first token, half", n, quantile_ms(self, FIRSTS, 0.5), "ms");
     tell(self, "first token, 95 %", n, quantile_ms(self, FIRSTS, 0.95), "ms");
 }
@@ -187,6 +190,7 @@ static int prompt_run(struct Concurrency *self) {
     if (r == 0) {
         tell(self, "beside a prompt, half", N_LONG, quantile_ms(self, GAPS, 0.5), "ms");
         tell(self, "beside a prompt, 95 %", N_LONG, quantile_ms(self, GAPS, 0.95), "ms");
+        tell(self, "beside a prompt, worst", N_LONG, quantile_ms(self, GAPS, 1), "ms");
         tell(self, "prompt beside an answer", N_LONG, (double)self->n_read / seconds, "tokens/s");
     }
     users_end(self);
@@ -200,6 +204,7 @@ int bench_concurrency(Engine *engine, const struct ConcurrencyOptions *options,
     self->engine = engine;
     self->options = options;
     self->report = report;
+    step_weights(engine, self->weights, sizeof self->weights);
     self->stepper = stepper_new(engine, &self->cost, NULL);
     self->jobs = g_ptr_array_new();
     while (engine_settle(engine)) continue;

@@ -16,11 +16,11 @@
 #include <unistd.h>
 
 #include "dbus/names.h"
-#include "engine/bench/inference.h"
 #include "engine/bench/machine.h"
+#include "engine/bench/step-work.h"
 
 #define MIN_STARTS 3u
-#define WEIGHTS_SIZE 64u /* what ModelInfo.weights may be long */
+#define N_STEPS 3u
 
 /* ---- The process ---- */
 
@@ -71,10 +71,6 @@ static int child_start(struct Child *child, const char *directory, unsigned n_th
     if (child->pid < 0) return -errno;
     if (child->pid == 0) child_exec(child, directory, threads);
     return 0;
-}
-
-static uint64_t child_resident(const struct Child *child) {
-    return machine_resident_bytes(child->pid);
 }
 
 static void child_end(struct Child *child) {
@@ -141,89 +137,130 @@ static int answer_wait(const struct Child *child, Reason *why) {
 
 /* ---- Measuring ---- */
 
-static int start_measure(const struct BenchModel *model, const struct LoadOptions *options,
-                         struct Samples *samples, uint64_t *ret_resident, Reason *why) {
+enum { OPENED, ANSWERED, STEPPED, N_TIMES };
+
+struct Load {
+    const struct BenchModel *model;
+    const struct LoadOptions *options;
+    const struct Report *report;
+    struct Samples samples[N_TIMES];
+    struct Work step;
+    double weight_bytes, state_bytes, resident_bytes;
+    char weights[STEP_WEIGHTS_SIZE];
+};
+
+static int start_measure(struct Load *self, Reason *why) {
     struct Child child = {.listen_fd = -1};
     const double start = bench_now();
-    int r = child_start(&child, model->directory, options->n_threads);
+    int r = child_start(&child, self->model->directory, self->options->n_threads);
     if (r == 0) r = answer_wait(&child, why);
     if (r == 0) {
-        bench_sample(samples, bench_now() - start);
-        *ret_resident = child_resident(&child);
+        bench_sample(&self->samples[ANSWERED], bench_now() - start);
+        self->resident_bytes = (double)machine_resident_bytes(child.pid);
     }
     child_end(&child);
     return r;
 }
 
-/* The engine alone, in this process, as far as it can step. */
-static int open_measure(const struct BenchModel *model, const struct LoadOptions *options,
-                        struct Samples *opened, struct Figure *figure, Reason *why) {
-    static char weights[WEIGHTS_SIZE];
-    Engine *engine;
-    const double start = bench_now();
-    int r = bench_model_open(model, options->n_threads, &engine, why);
-    if (r != 0) return r < 0 ? r : -ESTALE;
-    bench_sample(opened, bench_now() - start);
-    figure->work = inference_work(engine, 1, 1, 0);
-    g_strlcpy(weights, engine_info(engine)->weights, WEIGHTS_SIZE);
-    figure->weights = weights;
-    engine_free(engine);
-    return 0;
+/* What a step takes when the model is warm: the first one is not counted. */
+static int steps_measure(struct Load *self, Engine *engine) {
+    const Token token = 1;
+    Sequence *sequence;
+    int r = sequence_new(engine, &sequence);
+    for (unsigned i = 0; r == 0 && i <= N_STEPS; i++) {
+        struct Span span = {
+            .sequence = sequence, .tokens = &token, .n_tokens = 1, .output = SPAN_LAST_LOGITS};
+        const double start = bench_now();
+        r = engine_step(engine, &span, 1);
+        if (r == 0 && i > 0) bench_sample(&self->samples[STEPPED], bench_now() - start);
+    }
+    if (r == 0) self->state_bytes = (double)sequence_bytes(sequence);
+    sequence_free(sequence);
+    return r;
 }
 
-static int measure(const struct BenchModel *model, const struct LoadOptions *options,
-                   struct Samples samples[2], struct Figure *figure, uint64_t *ret_resident,
-                   const struct Report *report, Reason *why) {
-    const double budget = options->budget_sec, start = bench_now();
+/* The engine alone, in this process, as far as it can step. */
+static int open_measure(struct Load *self, Reason *why) {
+    Engine *engine;
+    const double start = bench_now();
+    int r = bench_model_open(self->model, self->options->n_threads, &engine, why);
+    if (r != 0) return r < 0 ? r : -ESTALE;
+    bench_sample(&self->samples[OPENED], bench_now() - start);
+    r = steps_measure(self, engine);
+    self->step = step_work(engine, 1, 1, 0);
+    self->weight_bytes = (double)engine_info(engine)->weight_bytes;
+    step_weights(engine, self->weights, sizeof self->weights);
+    engine_free(engine);
+    return r;
+}
+
+static int measure(struct Load *self, Reason *why) {
+    const double budget = self->options->budget_sec, start = bench_now();
     int r = 0;
     for (unsigned i = 0; r == 0 && (i < MIN_STARTS || bench_now() - start < budget); i++) {
-        r = open_measure(model, options, &samples[0], figure, why);
-        if (r == 0) r = start_measure(model, options, &samples[1], ret_resident, why);
-        if (report_progress(report, "load", MIN(bench_now() - start, budget), budget))
+        r = open_measure(self, why);
+        if (r == 0) r = start_measure(self, why);
+        if (report_progress(self->report, "load", MIN(bench_now() - start, budget), budget))
             r = -ECANCELED;
     }
     return r;
 }
 
-static void tell(const struct Report *report, struct Figure *figure, const char *name, double value,
-                 const char *unit) {
-    figure->name = name;
-    figure->value = value;
-    figure->unit = unit;
-    report->figure(report->userdata, figure);
+/* ---- Telling ---- */
+
+/* `samples` and `work` may be NULL: a number alone, or one without a limit. */
+static void tell(const struct Load *self, const char *name, double value, const char *unit,
+                 struct Samples *samples, const struct Work *work) {
+    const struct Figure figure = {
+        .suite = "load",
+        .model = self->options->model,
+        .weights = self->weights,
+        .name = name,
+        .n = 1,
+        .n_threads = self->options->n_threads,
+        .samples = samples,
+        .value = value,
+        .unit = unit,
+        .work = work ? *work : (struct Work){0},
+        .roof = self->options->roof,
+    };
+    self->report->figure(self->report->userdata, &figure);
 }
 
-static void load_tell(const struct BenchModel *model, const struct Report *report,
-                      struct Figure *figure, struct Samples samples[2], uint64_t resident) {
-    const struct Work work = figure->work;
-    figure->work = (struct Work){0};
-    if (!model->is_lent) {
-        tell(report, figure, "pack, first use", model->pack_seconds, "s");
-        tell(report, figure, "pack speed", (double)model->gguf_bytes / model->pack_seconds * 1e-6,
-             "MB/s");
-    }
-    tell(report, figure, "worker resident", (double)resident / (1 << 20), "MiB");
-    figure->samples = &samples[0];
-    tell(report, figure, "open", bench_quantile(&samples[0], 0.5) * 1e3, "ms");
-    figure->samples = &samples[1];
-    figure->work = work;
-    tell(report, figure, "connect to first token", bench_quantile(&samples[1], 0.5) * 1e3, "ms");
+static void first_use_tell(const struct Load *self) {
+    const struct BenchModel *model = self->model;
+    if (model->is_lent) return;
+    tell(self, "copy", model->copy_seconds, "s", NULL, NULL);
+    tell(self, "pack", model->pack_seconds, "s", NULL, NULL);
+    tell(self, "first use", model->copy_seconds + model->pack_seconds, "s", NULL, NULL);
+    tell(self, "pack speed", (double)model->gguf_bytes / model->pack_seconds * 1e-6, "MB/s", NULL,
+         NULL);
+}
+
+/* Opening reads all weights, to see that they are what they were. */
+static void load_tell(struct Load *self) {
+    const struct Work opening = {.bytes = self->weight_bytes};
+    const double opened = bench_quantile(&self->samples[OPENED], 0.5);
+    const double answered = bench_quantile(&self->samples[ANSWERED], 0.5);
+    const double stepped = bench_quantile(&self->samples[STEPPED], 0.5);
+    const double beside = self->resident_bytes - self->weight_bytes - self->state_bytes;
+    first_use_tell(self);
+    tell(self, "open", opened * 1e3, "ms", &self->samples[OPENED], &opening);
+    tell(self, "connect to first token", answered * 1e3, "ms", &self->samples[ANSWERED],
+         &self->step);
+    tell(self, "connect less a step", (answered - stepped) * 1e3, "ms", NULL, NULL);
+    tell(self, "worker resident", self->resident_bytes / (1 << 20), "MiB", NULL, NULL);
+    tell(self, "worker beside weights", beside / (1 << 20), "MiB", NULL, NULL);
 }
 
 int bench_load(const struct BenchModel *model, const struct LoadOptions *options,
                const struct Report *report, Reason *why) {
-    struct Samples *samples = g_new0(struct Samples, 2);
-    struct Figure figure = {
-        .suite = "load",
-        .model = options->model,
-        .weights = "",
-        .n = 1,
-        .n_threads = options->n_threads,
-        .roof = options->roof,
-    };
-    uint64_t resident = 0;
-    int r = measure(model, options, samples, &figure, &resident, report, why);
-    if (r == 0) load_tell(model, report, &figure, samples, resident);
-    g_free(samples);
+    struct Load *self = g_new0(struct Load, 1);
+    self->model = model;
+    self->options = options;
+    self->report = report;
+    int r = measure(self, why);
+    if (r == 0) load_tell(self);
+    g_free(self);
     return r;
 }

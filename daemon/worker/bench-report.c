@@ -13,6 +13,7 @@
 static volatile sig_atomic_t is_interrupted;
 static bool is_unread; /* nobody reads what is written */
 static gint64 told_usec;
+static const char *progress_model = "";
 
 static void handle_signal(int signal) {
     is_interrupted = 1;
@@ -154,10 +155,15 @@ static int progress_tell(void *userdata, const char *stage, double done, double 
     told_usec = now_usec;
     JsonBuilder *line = line_begin("progress");
     add_text(line, "stage", stage);
+    add_text(line, "model", progress_model);
     add_count(line, "done", (guint64)(1000 * CLAMP(done / total, 0, 1)));
     add_count(line, "total", 1000);
     line_end(line);
     return is_unread ? -1 : 0;
+}
+
+void bench_report_model(const char *name) {
+    progress_model = name;
 }
 
 void bench_report_init(struct Report *report) {

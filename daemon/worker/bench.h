@@ -11,7 +11,9 @@ struct BenchOptions {
     const char *model;         /* a GGUF file, or the directory of a packed one, instead; or NULL */
     const char *const *figures; /* of the suite inference, "decode", "prompt 128"; empty: all */
     const char *threads;        /* "1,2,8"; NULL: one per core */
-    const char *weights;        /* tensor type instead of the shape's own, or NULL */
+    /* "TQ2_0,q8": each shape with each of these, a tensor type instead of its own, or what its own
+     * are packed to; NULL: its own. Of a GGUF file, one of file, q8, q4. */
+    const char *weights;
     unsigned n_layers, n_vocab; /* 0: the shape's own */
     double budget_sec;          /* for a figure; 0: BENCH_BUDGET_SEC */
 };

@@ -500,6 +500,13 @@ SUITE = [
      "bound": "compute"},
     {"type": "figure", "suite": "inference", "model": "big <1>", "weights": "TQ2_0", "name": "new one", "n": 1, "threads": 1,
      "value": 7, "unit": "ms"},
+    {"type": "roof", "threads": 1, "gbps": 21.5, "i8_gops": 500.0, "f32_gops": 100.0},
+    *({"type": "figure", "suite": "kernels", "model": "big " + "x" * 200, "weights": weights, "name": "product", "n": n, "threads": 1,
+       "value": value, "unit": unit, "samples": 3, "seconds": 0.2, "seconds_least": 0.1, "seconds_most": 0.3, "bytes": 1e9,
+       "i8_operations": 5e10, "f32_operations": 0, "gbps": 17.2, "gops": 400.0, "limit_seconds": 0.1, "percent": percent,
+       "bound": bound}
+      for weights in ("T2", "I8") for n, value, unit, percent, bound in ((1, 17.2, "GB/s", 80.0, "memory"),
+                                                                         (8, 400.0, "GOPS", 133.0, "compute"))),
     {"type": "done"},
 ]
 
@@ -512,6 +519,26 @@ def fake_worker(folder, lines, code=0):
                    f"print({chr(10).join(lines)!r})\nsys.exit({code})\n")
     os.chmod(path, 0o755)
     return environment(RYZEN_LLM_WORKER=path)
+
+
+def check_plot(path):
+    """Bars are as long as their part of the limit, on the paper, and nothing is written over anything else."""
+    names = {"svg": "http://www.w3.org/2000/svg"}
+    svg = xml.etree.ElementTree.parse(path)
+    width, height = (float(svg.getroot().get(name)) for name in ("width", "height"))
+    texts = ["".join(text.itertext()) for text in svg.findall("svg:text", names)]
+    assert any("640" in text and "50 %" in text for text in texts) and "400 GOPS, 133 %" in texts, texts
+    assert any("A <B> &" in text for text in texts) and "prompt of 128 tokens" in texts, texts
+    assert any(text.startswith("kernels: big xxx") and text.endswith("…") for text in texts), texts
+    bars = [rect for rect in svg.findall("svg:rect", names) if rect.get("class") in ("memory", "compute") and rect.get("rx")]
+    rooms = [float(rect.get("width")) for rect in svg.findall("svg:rect[@class='room']", names)]
+    parts = [round(float(bar.get("width")) / room, 2) for bar, room in zip(bars, rooms)]
+    assert parts == [0.5, 0.8, 1.2, 0.8, 1.2] and len(rooms) == 5, parts
+    assert all(float(bar.get("x")) + float(bar.get("width")) < width for bar in bars)
+    places = [(float(text.get("y")), float(text.get("x"))) for text in svg.findall("svg:text", names)]
+    assert len(set(places)) == len(places) and max(places)[0] < height, places
+    rows = sorted({y for y, _ in places})
+    assert min(below - above for above, below in zip(rows, rows[1:])) >= 14, rows
 
 
 def test_bench_suite():
@@ -527,25 +554,22 @@ def test_bench_suite():
         assert "prompt of 128 tokens 640 tokens/s 5.00 250 50 % units".split() in lines, result.out
         assert "new one 7.00 ms".split() in lines and "1 thread 20.5 500 100".split() in lines, result.out
         assert "big: cut to 1 of 2 layers" in result.out and "\x1b" not in result.out, result.out
+        assert [line for line in lines if line[:1] in (["VECTORS"], ["T2"], ["I8"])] == [
+            ["VECTORS", "1", "8"], "T2 17.2 GB/s 80 % 400 GOPS 133 %".split(), "I8 17.2 GB/s 80 % 400 GOPS 133 %".split()], result.out
+        assert lines[-2:] == ["BEST LIMITS MEMORY GB/s 8-BIT GOPS FLOAT GOPS".split(), "1 thread 21.5 500 100".split()], result.out
         with open(output) as file:
             saved = json.load(file)
         assert saved["complete"] is True and saved["machine"]["cores"] == 4, saved
         assert saved["figures"][0] == {k: v for k, v in SUITE[5].items() if k != "type"}, saved
-        assert [len(saved[name]) for name in ("reads", "roofs", "notes", "figures")] == [1, 1, 1, 2], saved
-        svg = xml.etree.ElementTree.parse(plot)
-        names = {"svg": "http://www.w3.org/2000/svg"}
-        texts = ["".join(text.itertext()) for text in svg.findall("svg:text", names)]
-        assert any("640" in text and "50 %" in text for text in texts), texts
-        assert any("A <B> &" in text for text in texts) and "prompt of 128 tokens" in texts, texts
-        bar, = [float(rect.get("width")) for rect in svg.findall("svg:rect[@class='compute']", names) if rect.get("height") != "10"]
-        room, = [float(rect.get("width")) for rect in svg.findall("svg:rect[@class='room']", names)]
-        assert abs(bar / room - 0.5) < 0.01, (bar, room)
+        assert [len(saved[name]) for name in ("reads", "roofs", "notes", "figures")] == [1, 1, 1, 6], saved
+        assert saved["roofs"][0]["gbps"] == 21.5, saved
+        check_plot(plot)
         assert json.loads(expect(run("bench", "--shape", "a", "--json", env=env), 0).out) == saved
 
 
 def test_bench_suite_that_fails():
     with tempfile.TemporaryDirectory() as folder:
-        some = fake_worker(folder, [json.dumps(line) for line in SUITE[:-2]] + ["not JSON", "[1]", "{}"], code=1)
+        some = fake_worker(folder, [json.dumps(line) for line in SUITE[:6]] + ["not JSON", "[1]", "{}"], code=1)
         result = expect(run("bench", "--suite", "all", "--json", env=some), 1)
         assert json.loads(result.out)["complete"] is False, result
         expect(run("bench", "--suite", "all", env=fake_worker(folder, [], code=64)), 2, "")

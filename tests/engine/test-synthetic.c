@@ -115,8 +115,18 @@ static void refuses(void) {
     close(fd);
 }
 
+static void largest_matrix(void) {
+    uint32_t n_rows = 0, n_cols = 0;
+    CHECK_INT(synthetic_largest_matrix("bitnet-7b", &n_rows, &n_cols), 0);
+    CHECK(n_rows == 11008 && n_cols == 4096);
+    CHECK_INT(synthetic_largest_matrix("rwkv7-2.9b", &n_rows, &n_cols), 0);
+    CHECK(n_rows == 10240 && n_cols == 2560);
+    CHECK_INT(synthetic_largest_matrix("bitnet-9b", &n_rows, &n_cols), -EINVAL);
+}
+
 int main(void) {
     return TEST_MAIN({"real shapes run", shapes_run}, {"with any type of weights", types_run},
                      {"the same file every time", files_are_the_same},
-                     {"wrong shapes and types", refuses});
+                     {"wrong shapes and types", refuses},
+                     {"the largest matrix of a shape", largest_matrix});
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "engine/bench/machine.h"
+#include "engine/bench/step-work.h"
 #include "engine/engine-private.h"
 
 #define MAX_SEQUENCES 8u
@@ -16,6 +17,8 @@
 #define N_PAST 8u
 #define MAX_STEPS 32u
 #define N_TURNS 4
+/* Of a figure's time: what the limits take before each round of turns. */
+#define LIMITS_SHARE 0.05
 
 enum Kind { DECODE, TOGETHER, POSITIONS, PROMPT };
 
@@ -26,8 +29,10 @@ static const struct Case {
     unsigned n;
 } cases[] = {
     {DECODE, "decode", 1},       {TOGETHER, "together", 2},   {TOGETHER, "together", 4},
-    {TOGETHER, "together", 8},   {POSITIONS, "positions", 2}, {POSITIONS, "positions", 4},
-    {POSITIONS, "positions", 8}, {PROMPT, "prompt", 128},     {PROMPT, "prompt", 512},
+    {TOGETHER, "together", 8},   {POSITIONS, "positions", 2}, {POSITIONS, "positions", 3},
+    {POSITIONS, "positions", 4}, {POSITIONS, "positions", 5}, {POSITIONS, "positions", 6},
+    {POSITIONS, "positions", 7}, {POSITIONS, "positions", 8}, {PROMPT, "prompt", 128},
+    {PROMPT, "prompt", 512},
 };
 #define N_CASES (sizeof cases / sizeof *cases)
 
@@ -35,44 +40,14 @@ struct Inference {
     Engine *engine;
     const struct InferenceOptions *options;
     const struct Report *report;
+    char weights[STEP_WEIGHTS_SIZE];
     Token tokens[MAX_TOKENS];
     Sequence *sequences[MAX_SEQUENCES];
     struct Samples samples[N_CASES];
     double state_bytes[N_CASES]; /* of all sequences of a case, when it was measured last */
 };
 
-/* ---- Work ---- */
-
-static bool has_output(const struct WeightEntry *entries, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(entries[i].name, "output.weight") == 0) return true;
-    return false;
-}
-
-static void add_product(struct Work *work, const struct WeightEntry *entry, unsigned n_rows) {
-    const double operations = 2.0 * entry->n_rows * entry->n_cols * n_rows;
-    if (matrix_activation_form((enum MatrixLayout)entry->layout) == ACTIVATION_F32)
-        work->f32_operations += operations;
-    else
-        work->i8_operations += operations;
-}
-
-struct Work inference_work(const Engine *engine, unsigned n_rows, unsigned n_logits,
-                           double state_bytes) {
-    struct Work work = {.bytes = state_bytes};
-    size_t n;
-    const struct WeightEntry *entries = weights_entries(engine->weights, &n);
-    const bool is_tied = !has_output(entries, n);
-    for (size_t i = 0; i < n; i++) {
-        const bool embeds = strcmp(entries[i].name, "token_embd.weight") == 0;
-        const bool is_head = embeds ? is_tied : strcmp(entries[i].name, "output.weight") == 0;
-        const unsigned n_vectors = is_head ? n_logits : embeds ? 0 : n_rows;
-        if (n_vectors == 0) continue;
-        work.bytes += (double)entries[i].size;
-        if (entries[i].layout != WEIGHT_VECTOR) add_product(&work, &entries[i], n_vectors);
-    }
-    return work;
-}
+/* ---- Cases ---- */
 
 static unsigned case_rows(const struct Case *of) {
     return of->n;
@@ -145,15 +120,22 @@ static bool is_wanted(const struct Inference *self, const struct Case *of) {
     return false;
 }
 
-/* Turns until every figure has had its time. */
+static int limits_again(struct Inference *self) {
+    return bench_limits_again(self->engine->compute.pool, self->options->budget_sec * LIMITS_SHARE,
+                              self->report, self->options->limits);
+}
+
+/* Turns until every figure has had its time, and the limits before, between and after them. */
 static int measure(struct Inference *self) {
     const double budget = self->options->budget_sec;
     double left;
     do {
+        int r = limits_again(self);
+        if (r < 0) return r;
         left = 0;
         for (unsigned i = 0; i < N_CASES; i++) {
             if (!is_wanted(self, &cases[i]) || self->samples[i].total >= budget) continue;
-            int r = turn(self, i, budget / N_TURNS);
+            r = turn(self, i, budget / N_TURNS);
             if (r < 0) return r;
             if (self->samples[i].total < budget) left += budget - self->samples[i].total;
             if (report_progress(self->report, "inference", 0, 0)) return -ECANCELED;
@@ -161,7 +143,7 @@ static int measure(struct Inference *self) {
         if (report_progress(self->report, "inference", N_CASES * budget - left, N_CASES * budget))
             return -ECANCELED;
     } while (left > 0);
-    return 0;
+    return limits_again(self);
 }
 
 /* ---- Telling ---- */
@@ -170,7 +152,7 @@ static struct Figure figure_of(const struct Inference *self, const char *name, u
     return (struct Figure){
         .suite = "inference",
         .model = self->options->model,
-        .weights = engine_info(self->engine)->weights,
+        .weights = self->weights,
         .name = name,
         .n = n,
         .n_threads = engine_n_threads(self->engine),
@@ -193,9 +175,8 @@ static void tell_case(struct Inference *self, unsigned i) {
     struct Figure figure = figure_of(self, of->name, of->n);
     const double seconds = median(self, i);
     figure.samples = &self->samples[i];
-    figure.work =
-        inference_work(self->engine, case_rows(of), case_logits(of), self->state_bytes[i]);
-    figure.roof = self->options->roof;
+    figure.work = step_work(self->engine, case_rows(of), case_logits(of), self->state_bytes[i]);
+    figure.roof = self->options->limits->roof;
     tell(self, &figure, of->n / seconds, "tokens/s");
     if (of->kind == POSITIONS && self->samples[0].n > 0) {
         struct Figure more = figure_of(self, "one more position", of->n);
@@ -214,7 +195,7 @@ static void tell_memory(const struct Inference *self) {
         double bytes;
     } rows[] = {
         {"weights", weights},
-        {"bytes per token", inference_work(self->engine, 1, 1, self->state_bytes[0]).bytes},
+        {"bytes per token", step_work(self->engine, 1, 1, self->state_bytes[0]).bytes},
         {"memory resident", (double)machine_resident_bytes(getpid())},
     };
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -238,6 +219,7 @@ int bench_inference(Engine *engine, const struct InferenceOptions *options,
     self->engine = engine;
     self->options = options;
     self->report = report;
+    step_weights(engine, self->weights, sizeof self->weights);
     tokens_fill(self->tokens, engine_info(engine)->n_vocab);
     while (engine_settle(engine)) continue;
     int r = measure(self);

@@ -9,16 +9,7 @@
 #include "engine/bench/filling.h"
 #include "engine/bench/machine.h"
 #include "engine/input.h"
-
-/* The largest matrices of a layer. */
-static const struct MatrixShape {
-    const char *model;
-    uint32_t n_rows, n_cols;
-} shapes[] = {
-    {"bitnet-7b", 11008, 4096},
-    {"bitnet-2b4t", 2560, 6912},
-};
-#define N_SHAPES (sizeof shapes / sizeof *shapes)
+#include "engine/synthetic/synthetic.h"
 
 static const uint32_t vectors[] = {1, 2, 4, 8, 64, 512};
 #define N_VECTORS (sizeof vectors / sizeof *vectors)
@@ -26,6 +17,10 @@ static const uint32_t vectors[] = {1, 2, 4, 8, 64, 512};
 
 /* A figure is measured in so many turns, with those of other vectors between them. */
 #define N_TURNS 4
+/* Of a figure's time: what the limits take before each round of turns. */
+#define LIMITS_SHARE 0.2
+/* Empty runs that are timed together. */
+#define N_RUNS 100u
 
 struct Products {
     const struct ProductsOptions *options;
@@ -33,17 +28,18 @@ struct Products {
     struct Compute compute;
     struct Input input;
     struct Rows y;
-    const struct MatrixShape *shape;
+    const char *shape;
+    uint32_t n_rows, n_cols;
     enum MatrixLayout layout;
     void *data; /* n_copies matrices */
     size_t size;
     unsigned n_copies, next;
     struct Samples samples[N_VECTORS];
-    unsigned done; /* figures */
+    unsigned n_shapes, done; /* done: turns */
 };
 
 static size_t matrix_bytes(const struct Products *self) {
-    return matrix_size(self->layout, self->shape->n_rows, self->shape->n_cols);
+    return matrix_size(self->layout, self->n_rows, self->n_cols);
 }
 
 /* Twice the caches, within a quarter of the memory that is free; at least one. */
@@ -62,12 +58,11 @@ static int matrices_make(struct Products *self) {
     self->data = mmap(NULL, self->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (self->data == MAP_FAILED) return -ENOMEM;
     madvise(self->data, self->size, MADV_HUGEPAGE);
-    return filling_make(self->layout, self->shape->n_rows, self->shape->n_cols, self->n_copies,
-                        self->data);
+    return filling_make(self->layout, self->n_rows, self->n_cols, self->n_copies, self->data);
 }
 
 static void input_fill(struct Products *self, uint32_t n_vectors, Forms forms) {
-    const uint32_t n_cols = self->shape->n_cols;
+    const uint32_t n_cols = self->n_cols;
     input_begin(&self->input, n_vectors, n_cols);
     for (uint32_t i = 0; i < n_vectors; i++) {
         float *row = input_row(&self->input, i);
@@ -79,8 +74,8 @@ static void input_fill(struct Products *self, uint32_t n_vectors, Forms forms) {
 static double multiply_once(struct Products *self) {
     const struct Matrix matrix = {
         .layout = self->layout,
-        .n_rows = self->shape->n_rows,
-        .n_cols = self->shape->n_cols,
+        .n_rows = self->n_rows,
+        .n_cols = self->n_cols,
         .scale = 1,
         .data = (const char *)self->data + self->next * matrix_bytes(self),
     };
@@ -104,7 +99,7 @@ static void turn(struct Products *self, unsigned i) {
 }
 
 static void figure_tell(struct Products *self, unsigned i) {
-    const double n_weights = (double)self->shape->n_rows * self->shape->n_cols;
+    const double n_weights = (double)self->n_rows * self->n_cols;
     const double operations = 2 * n_weights * vectors[i];
     const bool is_float = matrix_activation_form(self->layout) == ACTIVATION_F32;
     struct Figure figure = {
@@ -115,10 +110,10 @@ static void figure_tell(struct Products *self, unsigned i) {
         .n_threads = pool_n_threads(self->compute.pool),
         .samples = &self->samples[i],
         .work = {(double)matrix_bytes(self), is_float ? 0 : operations, is_float ? operations : 0},
-        .roof = self->options->roof,
+        .roof = self->options->limits->roof,
     };
-    char model[64];
-    snprintf(model, sizeof model, "%u×%u", self->shape->n_rows, self->shape->n_cols);
+    char model[80];
+    snprintf(model, sizeof model, "%.40s %u×%u", self->shape, self->n_rows, self->n_cols);
     figure.model = model;
     const bool is_memory = roof_memory_seconds(&figure.roof, &figure.work) >
                            roof_compute_seconds(&figure.roof, &figure.work);
@@ -128,21 +123,29 @@ static void figure_tell(struct Products *self, unsigned i) {
     self->report->figure(self->report->userdata, &figure);
 }
 
+static int limits_again(struct Products *self) {
+    return bench_limits_again(self->compute.pool, self->options->budget_sec * LIMITS_SHARE,
+                              self->report, self->options->limits);
+}
+
 static int layout_measure(struct Products *self) {
-    const double total = (double)N_SHAPES * N_MATRIX_LAYOUTS * N_TURNS;
+    const double total = (double)self->n_shapes * N_MATRIX_LAYOUTS * N_TURNS;
+    int r = 0;
     for (unsigned i = 0; i < N_VECTORS; i++) self->samples[i] = (struct Samples){.n = 0};
-    for (unsigned k = 0; k < N_TURNS; k++) {
+    for (unsigned k = 0; r == 0 && k < N_TURNS; k++) {
+        r = limits_again(self);
         for (unsigned i = 0; i < N_VECTORS; i++) turn(self, i);
         if (report_progress(self->report, "kernels", self->done++, total)) return -ECANCELED;
     }
-    for (unsigned i = 0; i < N_VECTORS; i++) figure_tell(self, i);
-    return 0;
+    if (r == 0) r = limits_again(self);
+    for (unsigned i = 0; r == 0 && i < N_VECTORS; i++) figure_tell(self, i);
+    return r;
 }
 
 static int shape_measure(struct Products *self) {
     const Forms forms = (1u << N_ACTIVATION_FORMS) - 1;
-    int r = input_init(&self->input, forms, MAX_VECTORS, self->shape->n_cols);
-    if (r == 0) r = rows_init(&self->y, MAX_VECTORS, self->shape->n_rows);
+    int r = input_init(&self->input, forms, MAX_VECTORS, self->n_cols);
+    if (r == 0) r = rows_init(&self->y, MAX_VECTORS, self->n_rows);
     for (unsigned i = 0; r == 0 && i < N_MATRIX_LAYOUTS; i++) {
         self->layout = (enum MatrixLayout)i;
         self->next = 0;
@@ -155,17 +158,47 @@ static int shape_measure(struct Products *self) {
     return r;
 }
 
+static void nothing(void *userdata, unsigned thread, unsigned n_threads) {}
+
+/* What it costs to set all threads to work and to wait for them, a few times in each layer. */
+static void barrier_measure(Pool *pool, const struct ProductsOptions *options,
+                            const struct Report *report) {
+    static struct Samples samples;
+    const double end = bench_now() + options->budget_sec;
+    samples = (struct Samples){.n = 0};
+    do {
+        const double start = bench_now();
+        for (unsigned i = 0; i < N_RUNS; i++) pool_run(pool, nothing, NULL);
+        bench_sample(&samples, (bench_now() - start) / N_RUNS);
+    } while (bench_now() < end);
+    const struct Figure figure = {
+        .suite = "kernels",
+        .model = "",
+        .weights = "",
+        .name = "barrier",
+        .n = pool_n_threads(pool),
+        .n_threads = pool_n_threads(pool),
+        .samples = &samples,
+        .value = bench_quantile(&samples, 0.5) * 1e6,
+        .unit = "µs",
+    };
+    report->figure(report->userdata, &figure);
+}
+
 int bench_products(Pool *pool, const struct ProductsOptions *options, const struct Report *report) {
     struct Products *self = calloc(1, sizeof *self);
-    int r = self ? 0 : -ENOMEM;
-    if (self) {
-        self->options = options;
-        self->report = report;
-        self->compute = (struct Compute){kernels_best(), pool, MAX_VECTORS, false};
-    }
-    for (unsigned i = 0; r == 0 && i < N_SHAPES; i++) {
-        self->shape = &shapes[i];
-        r = shape_measure(self);
+    if (!self) return -ENOMEM;
+    self->options = options;
+    self->report = report;
+    self->compute = (struct Compute){kernels_best(), pool, MAX_VECTORS, false};
+    while (options->shapes[self->n_shapes]) self->n_shapes++;
+    pool_settle(pool);
+    if (pool_n_threads(pool) > 1) barrier_measure(pool, options, report);
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < self->n_shapes; i++) {
+        self->shape = options->shapes[i];
+        r = synthetic_largest_matrix(self->shape, &self->n_rows, &self->n_cols);
+        if (r == 0) r = shape_measure(self);
     }
     free(self);
     return r;

@@ -216,3 +216,21 @@ int synthetic_measure(const struct SyntheticOptions *options, uint32_t *ret_n_la
     *ret_size = size;
     return 0;
 }
+
+static int keep_larger(void *userdata, const struct TensorSpec *tensor) {
+    struct TensorSpec *largest = userdata;
+    if (strncmp(tensor->name, "blk.", 4) == 0 && tensor->n_dims == 2 &&
+        tensor->dims[0] * tensor->dims[1] > largest->dims[0] * largest->dims[1])
+        *largest = *tensor;
+    return 0;
+}
+
+int synthetic_largest_matrix(const char *name, uint32_t *ret_n_rows, uint32_t *ret_n_cols) {
+    const struct Shape *shape = shape_find(name);
+    struct TensorSpec largest = {.n_dims = 0};
+    if (!shape) return -EINVAL;
+    shape_each_tensor(shape, QUANT_F16, keep_larger, &largest);
+    *ret_n_rows = (uint32_t)largest.dims[1];
+    *ret_n_cols = (uint32_t)largest.dims[0];
+    return 0;
+}

@@ -32,3 +32,6 @@ int synthetic_write(int fd, const struct SyntheticOptions *options,
 /* What synthetic_write() would write: layers, and bytes of all tensors. Errors as there. */
 int synthetic_measure(const struct SyntheticOptions *options, uint32_t *ret_n_layers,
                       uint64_t *ret_size, Reason *why);
+
+/* The largest matrix in a layer of a shape, the first of several. -EINVAL: no such shape. */
+int synthetic_largest_matrix(const char *shape, uint32_t *ret_n_rows, uint32_t *ret_n_cols);
