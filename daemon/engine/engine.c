@@ -268,3 +268,8 @@ bool engine_settle(Engine *engine) {
         settling_init(&engine->settling, packed->mapping, packed->size);
     return settling_step(&engine->settling, engine->compute.pool);
 }
+
+void engine_share(const Engine *engine, uint32_t n, uint64_t cost,
+                  void (*task)(void *userdata, uint32_t i), void *userdata) {
+    compute_rows(&engine->compute, n, cost, task, userdata);
+}

@@ -149,6 +149,13 @@ int engine_step(Engine *engine, struct Span *spans, size_t n_spans);
  * more. For between steps, never needed, and nothing that is computed depends on it. */
 bool engine_settle(Engine *engine);
 
+/* Calls task(userdata, i) for every i below n, shared out over the engine's threads, and returns
+ * when all are done: for what follows a step, sequence by sequence. `cost`: bytes that one reads,
+ * about; where all cost little they run on the caller. The tasks may not use the engine or its
+ * sequences; what they write is seen after the call. */
+void engine_share(const Engine *engine, uint32_t n, uint64_t cost,
+                  void (*task)(void *userdata, uint32_t i), void *userdata);
+
 /* ---- Sequences ---- */
 int sequence_new(Engine *engine, Sequence **ret);
 Sequence *sequence_free(Sequence *sequence); /* accepts and returns NULL */

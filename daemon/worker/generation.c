@@ -23,6 +23,7 @@ typedef struct Generation {
     GString *text, *lines; /* scratch of one token */
     Draft *draft;          /* NULL: no drafting */
     uint32_t n_vocab, n_max, n_completion, n_drafted, n_accepted;
+    uint32_t n_right; /* of those drafted in the last step */
     bool progress, ignore_eos;
     gint64 prompt_done_usec;
 } Generation;
@@ -167,26 +168,26 @@ static uint32_t tokens_sample(Generation *self, const struct Span *span) {
     }
 }
 
-/* The sequence forgets what was guessed wrong. */
-static void drafted_settle(Generation *self, uint32_t n_right) {
-    struct Job *job = &self->job;
-
-    if (job->n_drafted == 0) return;
-    self->n_drafted += job->n_drafted;
-    self->n_accepted += n_right;
-    draft_verified(self->draft, n_right);
-    job->n_fed -= job->n_drafted - n_right;
-    job->n_drafted = 0;
-    sequence_truncate(job->sequence, job->n_fed);
-}
-
-static void generation_computed(struct Job *job, const struct Span *span) {
+static void generation_sample(struct Job *job, const struct Span *span) {
     Generation *self = generation(job);
 
     if (self->progress && !self->prompt_done_usec) progress_send(self);
     if (job->n_fed < job->n_tokens) return;
     if (!self->prompt_done_usec) self->prompt_done_usec = g_get_monotonic_time();
-    drafted_settle(self, tokens_sample(self, span));
+    self->n_right = tokens_sample(self, span);
+}
+
+/* The sequence forgets what was guessed wrong. */
+static void generation_computed(struct Job *job, const struct Span *span) {
+    Generation *self = generation(job);
+
+    if (job->n_drafted == 0) return;
+    self->n_drafted += job->n_drafted;
+    self->n_accepted += self->n_right;
+    draft_verified(self->draft, self->n_right);
+    job->n_fed -= job->n_drafted - self->n_right;
+    job->n_drafted = 0;
+    sequence_truncate(job->sequence, job->n_fed);
 }
 
 /* One token less than may still come: the last logits bring one, too. */
@@ -269,6 +270,7 @@ static const struct JobType generation_type = {
     .last_output = SPAN_LAST_LOGITS,
     .other_output = SPAN_NOTHING,
     .draft = generation_draft,
+    .sample = generation_sample,
     .computed = generation_computed,
     .ended = generation_ended,
     .free = generation_free,

@@ -30,7 +30,8 @@ enum Finish {
 
 struct Job;
 
-/* What kind of job it is; all but free() run on the compute thread. */
+/* What kind of job it is; where nothing else is said on the compute
+ * thread, and free() on the main thread. */
 struct JobType {
     /* Wanted of the span that brings the last token fed, and of those before. */
     enum SpanOutput last_output, other_output;
@@ -38,10 +39,14 @@ struct JobType {
      * n_others tokens anyway is to verify them. NULL: none ever. */
     void (*draft)(struct Job *job, uint32_t n_others);
     /* A step has appended tokens up to n_fed, and those drafted, with logits after the last token
-     * and after each of them. May write to the stream, append tokens, or set `finish`; leaves n_fed
-     * at what is right of the drafted ones. */
+     * and after each of them. May write to the stream, append tokens, or set `finish`. Runs on any
+     * of the engine's threads, beside that of other jobs: touches what is the job's alone, and not
+     * its sequence. NULL: nothing to do. */
+    void (*sample)(struct Job *job, const struct Span *span);
+    /* After all jobs of the step were sampled. May do the same, and leaves n_fed at what is right
+     * of the drafted tokens. */
     void (*computed)(struct Job *job, const struct Span *span);
-    /* `finish` was set, by computed() or by the scheduler: writes the last lines. */
+    /* `finish` was set, by one of these or by the scheduler: writes the last lines. */
     void (*ended)(struct Job *job);
     void (*free)(struct Job *job);
     /* Memory held besides the sequence; NULL: none. */

@@ -146,18 +146,36 @@ static void span_fail(Stepper *self, guint i, int r) {
     job->finish = FINISH_ERROR;
 }
 
+struct Sampling {
+    struct Job **jobs;
+    const struct Span *spans;
+};
+
+static void job_sample(void *userdata, uint32_t i) {
+    const struct Sampling *of = userdata;
+    struct Job *job = of->jobs[i];
+    if (job->type->sample) job->type->sample(job, &of->spans[i]);
+}
+
+/* A sampler goes through a row of logits a few times. */
+static void jobs_go_on(Stepper *self, guint first, guint n) {
+    struct Sampling of = {(struct Job **)self->jobs->pdata + first,
+                          &g_array_index(self->spans, struct Span, first)};
+
+    for (guint i = 0; i < n; i++) of.jobs[i]->n_fed += of.spans[i].n_tokens;
+    engine_share(self->engine, n, engine_info(self->engine)->n_vocab * sizeof(float), job_sample,
+                 &of);
+    for (guint i = 0; i < n; i++) of.jobs[i]->type->computed(of.jobs[i], &of.spans[i]);
+}
+
 static void spans_run(Stepper *self, guint first, guint n) {
     struct Span *spans = &g_array_index(self->spans, struct Span, first);
     int r = engine_step(self->engine, spans, n);
 
+    if (r >= 0) jobs_go_on(self, first, n);
     if (r < 0 && n == 1) span_fail(self, first, r);
     if (r < 0 && n > 1) /* only the one at fault shall fail */
         for (guint i = 0; i < n; i++) spans_run(self, first + i, 1);
-    for (guint i = 0; r >= 0 && i < n; i++) {
-        struct Job *job = self->jobs->pdata[first + i];
-        job->n_fed += spans[i].n_tokens;
-        job->type->computed(job, &spans[i]);
-    }
 }
 
 static void cost_measure(Stepper *self, bool has_generating, bool has_prompt, double usec) {

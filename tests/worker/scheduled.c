@@ -12,7 +12,7 @@
 
 static int open_models(void *userdata, Engine **ret, Engine **ret_draft, Reason *why) {
     const struct ScheduledModels *models = userdata;
-    struct EngineOptions options = {.n_threads = 1, .max_tokens = STEP_TOKENS_MAX};
+    struct EngineOptions options = {.n_threads = 2, .max_tokens = STEP_TOKENS_MAX};
     int r = engine_open(models->fd, &options, ret, why);
     if (r < 0 || models->draft_fd < 0) return r;
     options.threads_of = *ret;

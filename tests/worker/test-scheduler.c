@@ -10,6 +10,7 @@
 #include "engine/text/tokenizer.h"
 #include "fake-model.h"
 #include "scheduled.h"
+#include "tiny-model.h"
 #include "worker/embedding.h"
 #include "worker/generation.h"
 #include "worker/limits.h"
@@ -33,7 +34,23 @@ static char *long_prompt(size_t n) {
 }
 /* ---- Cases ---- */
 
-/* The same answer whoever else is there, greedy and drawn. */
+/* The same answers whoever else is there. */
+static void check_together(Scheduler *scheduler, const struct Ask *asks, unsigned n) {
+    g_autofree struct Run *runs = g_new(struct Run, n);
+    g_autofree char **alone = g_new(char *, n);
+
+    for (unsigned i = 0; i < n; i++) alone[i] = run_text(scheduler, &asks[i]);
+    for (unsigned i = 0; i < n; i++) run_start(scheduler, &runs[i], &asks[i]);
+    for (unsigned i = 0; i < n; i++) {
+        run_finish(&runs[i]);
+        CHECK_STR(runs[i].events.text->str, alone[i]);
+        CHECK_STR(events_finish_reason(&runs[i].events), "length");
+        events_clear(&runs[i].events);
+        g_free(alone[i]);
+    }
+}
+
+/* Greedy and drawn. */
 static void alone_or_together(void) {
     const struct FakeModel model = {0};
     g_autofree char *prompt = long_prompt(900);
@@ -45,21 +62,43 @@ static void alone_or_together(void) {
         {.prompt = "x", .max_tokens = 300},
         {.prompt = prompt + 100, .temperature = 2},
     };
-    enum { N = G_N_ELEMENTS(asks) };
-    Scheduler *scheduler = start(&model, N, 0, PARKED_GRACE_USEC);
-    char *alone[N];
-    struct Run runs[N];
+    Scheduler *scheduler = start(&model, G_N_ELEMENTS(asks), 0, PARKED_GRACE_USEC);
 
-    for (int i = 0; i < N; i++) alone[i] = run_text(scheduler, &asks[i]);
-    for (int i = 0; i < N; i++) run_start(scheduler, &runs[i], &asks[i]);
-    for (int i = 0; i < N; i++) {
-        run_finish(&runs[i]);
-        CHECK_STR(runs[i].events.text->str, alone[i]);
-        CHECK_STR(events_finish_reason(&runs[i].events), "length");
-        events_clear(&runs[i].events);
-        g_free(alone[i]);
-    }
+    check_together(scheduler, asks, G_N_ELEMENTS(asks));
     scheduler_free(scheduler);
+}
+
+/* A vocabulary so large that the engine's threads sample side by side. */
+static void sampled_together(void) {
+    static const char *const scores[] = {"logprobs", "3", NULL};
+    const struct TinyShape shape = {
+        .architecture = "llama",
+        .n_layers = 1,
+        .n_embd = 32,
+        .n_heads = 4,
+        .n_kv_heads = 2,
+        .head_size = 8,
+        .n_ff = 48,
+        .n_vocab = 40000,
+        .n_rot = 8,
+        .n_ctx = 400,
+    };
+    const struct Ask asks[] = {
+        {.prompt = "hello", .options = scores},
+        {.prompt = "hello", .temperature = 1, .options = scores},
+        {.prompt = "abcabcabc", .draft = "lookup"},
+        {.prompt = "abcabcabc", .temperature = 2, .draft = "lookup", .progress = true},
+        {.prompt = "x", .grammar = "root ::= [ab]+"},
+        {.prompt = "x", .grammar = "root ::= [a-z]+", .temperature = 1, .draft = "lookup"},
+    };
+    struct TinyModel *model = tiny_model_new(&shape);
+    const struct ScheduledModels models = {tiny_model_fd(model), -1};
+    Scheduler *scheduler = scheduled_start(&models, G_N_ELEMENTS(asks), 0, PARKED_GRACE_USEC);
+
+    tiny_model_free(model);
+    check_together(scheduler, asks, G_N_ELEMENTS(asks));
+    scheduler_free(scheduler);
+    close(models.fd);
 }
 
 /* While a long prompt is read, whoever generates gets a token in every step. */
@@ -462,7 +501,7 @@ static void answers_the_watchdog(void) {
 int main(void) {
     signal(SIGPIPE, SIG_IGN);
     return TEST_MAIN(
-        {"alone or together", alone_or_together},
+        {"alone or together", alone_or_together}, {"sampled together", sampled_together},
         {"long prompt starves nobody", long_prompt_starves_nobody},
         {"cancel running and queued", cancel_running_and_queued},
         {"reader that goes cancels", reader_that_goes_cancels},
