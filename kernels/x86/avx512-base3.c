@@ -60,11 +60,10 @@ ALWAYS_INLINE void add_group(const char *group, size_t tile_size, const int8_t *
     const unsigned n_sums = n_sums_of(n_tiles, n_vectors);
     __m512i four[BLOCK_MAX_TILES], first[BLOCK_MAX_TILES], some[BLOCK_MAX_TILES];
 
-    /* One vector is short of instructions, and the hardware foresees what it reads. */
     UNROLL
     for (unsigned t = 0; t < n_tiles; t++) {
         four[t] = split(_mm512_loadu_si512(group + t * tile_size), &first[t]);
-        if (n_tiles * n_vectors > 1) block_prefetch(group + t * tile_size);
+        block_prefetch_line(group + t * tile_size, c / 16, n_vectors <= 2);
     }
     UNROLL
     for (unsigned k = 0; k < 5; k++) {
@@ -141,7 +140,7 @@ DEFINE_TILES_BLOCK(t1_6, 2, 7)
 DEFINE_TILES_BLOCK(t1_6, 2, 8)
 static Block *const pair[] = {NULL,     NULL,     NULL,     t1_6_2x3, t1_6_2x4,
                               t1_6_2x5, t1_6_2x6, t1_6_2x7, t1_6_2x8};
-DEFINE_MATMUL(avx512_vbmi_matmul_t1_6, single, pair, avx512_panels_t1_6)
+DEFINE_MATMUL_FEW(avx512_vbmi_matmul_t1_6, single, pair, 32, avx512_panels_t1_6)
 
 /* ---- Many vectors: the digits as bytes of a panel ---- */
 

@@ -53,16 +53,17 @@ ALWAYS_INLINE unsigned t2_n_sums(const unsigned n_tiles, const unsigned n_vector
 
 typedef Sums T2Sums[BLOCK_MAX_VECTORS][BLOCK_MAX_TILES][4];
 
-/* Adds a group of 16 columns of tiles that lie tile_size apart. */
-ALWAYS_INLINE void t2_group(const char *data, size_t tile_size, const int8_t *q, size_t stride,
-                            T2Sums dots, const unsigned n_tiles, const unsigned n_vectors) {
+/* Adds a line, 16 columns, of tiles that lie tile_size apart. */
+ALWAYS_INLINE void t2_line(const char *data, size_t line, size_t tile_size, const int8_t *q,
+                           size_t stride, T2Sums dots, const unsigned n_tiles,
+                           const unsigned n_vectors) {
     const unsigned n_sums = t2_n_sums(n_tiles, n_vectors);
     __m512i codes[BLOCK_MAX_TILES];
 
     UNROLL
     for (unsigned t = 0; t < n_tiles; t++) {
         codes[t] = _mm512_loadu_si512(data + t * tile_size);
-        block_prefetch(data + t * tile_size);
+        block_prefetch_line(data + t * tile_size, line, n_vectors <= 2);
     }
     UNROLL
     for (unsigned g = 0; g < 4; g++) {
@@ -91,8 +92,8 @@ ALWAYS_INLINE void t2(const struct Matrix *matrix, uint32_t tile, const struct A
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) UNROLL
     for (unsigned i = 0; i < n_tiles * n_sums; i++) dots[v][i / n_sums][i % n_sums] = (Sums){0};
-    for (size_t at = 0; at < tile_size; at += 64, q += 16)
-        t2_group(data + at, tile_size, q, x->stride, dots, n_tiles, n_vectors);
+    for (size_t i = 0; i < tile_size / 64; i++, q += 16)
+        t2_line(data + i * 64, i, tile_size, q, x->stride, dots, n_tiles, n_vectors);
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) UNROLL
     for (unsigned t = 0; t < n_tiles; t++) {
@@ -112,7 +113,7 @@ ALWAYS_INLINE void i8_dots(const char *block, const struct ScaledColumns *x, Blo
     for (unsigned g = 0; g < 8; g++) {
         __m512i w =
             _mm512_xor_si512(_mm512_loadu_si512(block + g * 64), _mm512_set1_epi8((char)0x80));
-        block_prefetch(block + g * 64);
+        block_prefetch_line(block + g * 64, g, n_vectors <= 4);
         UNROLL
         for (unsigned v = 0; v < n_vectors; v++)
             dots[v][0] = add_dots(dots[v][0], w, x->q + v * x->stride + 4 * g);
@@ -135,7 +136,7 @@ ALWAYS_INLINE void i4_dots(const char *block, const struct ScaledColumns *x, Blo
     UNROLL
     for (unsigned g = 0; g < 4; g++) {
         __m512i both = _mm512_loadu_si512(block + g * 64);
-        block_prefetch(block + g * 64);
+        block_prefetch_line(block + g * 64, g, n_vectors <= 2);
         __m512i w_low = _mm512_and_si512(both, _mm512_set1_epi8(0x0f));
         __m512i w_high = _mm512_and_si512(both, _mm512_set1_epi8((char)0xf0));
         UNROLL
@@ -176,7 +177,7 @@ DEFINE_BLOCK(i8, 6)
 DEFINE_BLOCK(i8, 7)
 DEFINE_BLOCK(i8, 8)
 static Block *const i8_blocks[] = {NULL, i8_1, i8_2, i8_3, i8_4, i8_5, i8_6, i8_7, i8_8};
-DEFINE_MATMUL(avx512_matmul_i8, i8_blocks, NULL, avx512_panels_i8)
+DEFINE_MATMUL_FEW(avx512_matmul_i8, i8_blocks, NULL, 12, avx512_panels_i8)
 
 DEFINE_BLOCK(i4, 1)
 DEFINE_BLOCK(i4, 2)
@@ -187,7 +188,7 @@ DEFINE_BLOCK(i4, 6)
 DEFINE_BLOCK(i4, 7)
 DEFINE_BLOCK(i4, 8)
 static Block *const i4_blocks[] = {NULL, i4_1, i4_2, i4_3, i4_4, i4_5, i4_6, i4_7, i4_8};
-DEFINE_MATMUL(avx512_matmul_i4, i4_blocks, NULL, avx512_panels_i4)
+DEFINE_MATMUL_FEW(avx512_matmul_i4, i4_blocks, NULL, 32, avx512_panels_i4)
 
 DEFINE_TILES_BLOCK(t2, 1, 1)
 DEFINE_TILES_BLOCK(t2, 1, 2)
@@ -207,4 +208,4 @@ static Block *const t2_single[] = {NULL,   t2_1x1, t2_1x2, t2_1x3, t2_1x4,
                                    t2_1x5, t2_1x6, t2_1x7, t2_1x8};
 /* One or two vectors are faster with one stream of weights. */
 static Block *const t2_pair[] = {NULL, NULL, NULL, t2_2x3, t2_2x4, t2_2x5, t2_2x6, t2_2x7, t2_2x8};
-DEFINE_MATMUL(avx512_matmul_t2, t2_single, t2_pair, avx512_panels_t2)
+DEFINE_MATMUL_FEW(avx512_matmul_t2, t2_single, t2_pair, 32, avx512_panels_t2)

@@ -34,6 +34,16 @@ ALWAYS_INLINE void float_step(const enum MatrixLayout layout, const char *tile, 
     }
 }
 
+/* Four columns are two lines of halves, or four of floats. */
+ALWAYS_INLINE void float_prefetch(const enum MatrixLayout layout, const char *tile, size_t c,
+                                  const unsigned n_vectors) {
+    const size_t column_size = layout == MATRIX_F16 ? 2 * TILE_ROWS : 4 * TILE_ROWS;
+    UNROLL
+    for (size_t at = 0; at < 4 * column_size; at += 64)
+        block_prefetch_line(tile + c * column_size + at, (c * column_size + at) / 64,
+                            n_vectors <= 2);
+}
+
 ALWAYS_INLINE void float_block(const enum MatrixLayout layout, const struct Matrix *matrix,
                                uint32_t tile, const struct Activations *x, uint32_t v0, float *y,
                                size_t y_stride, const unsigned n_vectors) {
@@ -45,9 +55,12 @@ ALWAYS_INLINE void float_block(const enum MatrixLayout layout, const struct Matr
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) UNROLL
     for (unsigned i = 0; i < N_SLICES * 4; i++) p[v][i / 4][i % 4] = rows_set(0);
-    for (; n - c >= 4; c += 4) UNROLL
-    for (unsigned k = 0; k < 4; k++)
-        float_step(layout, data, c + k, first, x->stride, p, k, n_vectors);
+    for (; n - c >= 4; c += 4) {
+        UNROLL
+        for (unsigned k = 0; k < 4; k++)
+            float_step(layout, data, c + k, first, x->stride, p, k, n_vectors);
+        float_prefetch(layout, data, c, n_vectors);
+    }
     UNROLL
     for (unsigned k = 0; k < 3; k++)
         if (c + k < n) float_step(layout, data, c + k, first, x->stride, p, k, n_vectors);

@@ -73,11 +73,6 @@ ALWAYS_INLINE float *panel_y(const struct PanelStep *step, size_t v, size_t t) {
     return step->y + v * step->y_stride + (step->tile + t) * TILE_ROWS;
 }
 
-/* The first vector of block i, when n vectors are cut into blocks as even as can be. */
-static inline uint32_t panel_cut(uint32_t n, uint32_t n_blocks, uint32_t i) {
-    return (uint32_t)((uint64_t)n * i / n_blocks);
-}
-
 /* The even ones of four int8, or the odd ones, as two int16. */
 static inline int32_t two_of_four(const int8_t *q, unsigned odd) {
     return (int32_t)((uint16_t)q[odd] | (uint32_t)q[odd + 2] << 16);
@@ -145,9 +140,9 @@ static inline void panel_multiply(const struct PanelStep *step, const struct Pan
     const size_t n_scales = step->x->form == ACTIVATION_I8_BLOCK ? SLAB_SCALES : 0;
     const size_t per_vector = step->n_cols / kernel->word_cols + step->n_cols / I8_BLOCK * n_scales;
     for (uint32_t i = 0; i < n_blocks; i++) {
-        const uint32_t v = panel_cut(n, n_blocks, i), end = panel_cut(n, n_blocks, i + 1);
+        const uint32_t v = block_cut(n, n_blocks, i), end = block_cut(n, n_blocks, i + 1);
         panel_prefetch_next(step, i, n_blocks);
-        if (end < n) panel_prefetch_y(step, v0 + end, panel_cut(n, n_blocks, i + 2) - end);
+        if (end < n) panel_prefetch_y(step, v0 + end, block_cut(n, n_blocks, i + 2) - end);
         kernel->blocks[end - v](step, slabs + v * per_vector, v0 + v);
     }
 }
@@ -161,8 +156,8 @@ static inline void panel_columns(struct PanelStep *step, const struct PanelKerne
     int32_t *slab = slabs;
 
     for (uint32_t i = 0; i < n_blocks; i++) {
-        const uint32_t v = panel_cut(n, n_blocks, i);
-        slab = slab_fill(step, kernel, v0 + v, panel_cut(n, n_blocks, i + 1) - v, slab);
+        const uint32_t v = block_cut(n, n_blocks, i);
+        slab = slab_fill(step, kernel, v0 + v, block_cut(n, n_blocks, i + 1) - v, slab);
     }
     step->panel = panel;
     for (step->tile = tile0; step->tile < tile1; step->tile += PANEL_TILES) {

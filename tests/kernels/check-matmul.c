@@ -9,7 +9,7 @@
 static const uint32_t rows[] = {1, 16, 17, 47, 80};
 static const uint32_t columns[] = {0,  1,  3,  15, 16, 17,  20,  21,  31,  32,  33,
                                    40, 61, 63, 79, 80, 100, 161, 255, 256, 257, 1030};
-static const uint32_t batches[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 33};
+static const uint32_t batches[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 33};
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
