@@ -1,7 +1,7 @@
 // How fast llama.cpp is on a model: one JSON object on stdin, one on stdout.
 //
-//     {"model": path, "threads": n, "prompt": tokens, "decode": tokens}
-//     {"prompt": tokens a second, "decode": tokens a second, "load": seconds} or {"error": words}
+//     {"model": path, "threads": n, "prompts": [tokens, ...], "decode": tokens}
+//     {"decode": tokens a second, "prompt 128": tokens a second, ..., "load": seconds} or {"error": words}
 //
 // load: from here, without the start of node, to the first token of a prompt of one.
 import {getLlama, LlamaLogLevel} from "node-llama-cpp";
@@ -18,7 +18,7 @@ async function seconds(work) {
     return now() - start;
 }
 
-async function measure({model: path, threads, prompt, decode}) {
+async function measure({model: path, threads, prompts, decode}) {
     const llama = await getLlama({build: "never", gpu: false, logLevel: LlamaLogLevel.disabled});
     const start = now();
     const model = await llama.loadModel({modelPath: path, useMmap: true});
@@ -26,14 +26,17 @@ async function measure({model: path, threads, prompt, decode}) {
     const sequence = context.getSequence();
     await sequence.controlledEvaluate(fed([1]));
     const load = now() - start;
-    await sequence.clearHistory();
-    const tokens = Array.from({length: prompt}, (_, i) => 1 + i * 37 % 250);
-    const promptSeconds = await seconds(() => sequence.controlledEvaluate(fed(tokens)));
+    const speeds = {};
+    for (const prompt of prompts) {
+        await sequence.clearHistory();
+        const tokens = Array.from({length: prompt}, (_, i) => 1 + i * 37 % 250);
+        speeds[`prompt ${prompt}`] = prompt / await seconds(() => sequence.controlledEvaluate(fed(tokens)));
+    }
     await sequence.clearHistory();
     await sequence.controlledEvaluate(fed([1, 2, 3, 4, 5, 6, 7, 8]));
     const steps = [];
     for (let i = 0; i < decode; i++) steps.push(await seconds(() => sequence.controlledEvaluate(fed([1 + i % 250]))));
-    return {prompt: prompt / promptSeconds, decode: 1 / median(steps), load};
+    return {decode: 1 / median(steps), ...speeds, load};
 }
 
 let input = "";
