@@ -49,6 +49,9 @@ enum MatrixLayout {
     MATRIX_I4,
     /* per 20 columns: 64 bytes, five trits a byte in base 3; which ones: kernels/base3.h */
     MATRIX_T1_6,
+    /* per 96 columns: 320 bytes, three trits in five bits, four of them an index into a table of
+     * what three activations can add up to (T-MAC, arXiv 2407.00088); where: kernels/lut.h */
+    MATRIX_LUT,
     N_MATRIX_LAYOUTS,
 };
 
@@ -56,14 +59,14 @@ enum MatrixLayout {
 struct Matrix {
     enum MatrixLayout layout;
     uint32_t n_rows, n_cols;
-    float scale;      /* MATRIX_T2, MATRIX_T1_6: weight = scale * trit. 1 in every other layout */
+    float scale;      /* ternary layouts: weight = scale * trit. 1 in every other one */
     const void *data; /* 64-byte aligned, matrix_size() bytes */
 };
 
 /* What a layout wants to be multiplied with. */
 enum ActivationForm {
     ACTIVATION_F32,      /* floats as they are (MATRIX_F32, MATRIX_F16) */
-    ACTIVATION_I8_TOKEN, /* int8 with one scale a vector: BitNet's (MATRIX_T2, MATRIX_T1_6) */
+    ACTIVATION_I8_TOKEN, /* int8 with one scale a vector: BitNet's (the ternary layouts) */
     ACTIVATION_I8_BLOCK, /* int8 with one scale per 32 columns (MATRIX_I8, MATRIX_I4) */
 };
 
@@ -90,6 +93,7 @@ void matrix_pack_i4(const uint8_t *nibbles, const uint16_t *scales, uint32_t n_r
 /* Each trit is -1, 0 or 1. */
 void matrix_pack_t2(const int8_t *trits, uint32_t n_rows, uint32_t n_cols, void *dst);
 void matrix_pack_t1_6(const int8_t *trits, uint32_t n_rows, uint32_t n_cols, void *dst);
+void matrix_pack_lut(const int8_t *trits, uint32_t n_rows, uint32_t n_cols, void *dst);
 
 /* The weights of one row as floats: an embedding look-up. */
 void matrix_row(const struct Matrix *matrix, uint32_t row, float *dst);
@@ -237,7 +241,8 @@ struct Kernels {
      *             order; y = (p[0] + p[1]) + (p[2] + p[3])
      *   I8, I4:   per block of 32 an exact int32 dot d_b; of I4, the scale counts as a float;
      *             y = fma((float)d_b, w_scale * x_scale, y) in block order
-     *   T2, T1_6: exact int32 dot d; y = (float)d * (matrix scale * x scale): the same bits */
+     *   T2, T1_6, LUT: exact int32 dot d; y = (float)d * (matrix scale * x scale): the same bits
+     */
     void (*matmul[N_MATRIX_LAYOUTS])(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
                                      const struct Activations *x, float *y, size_t y_stride);
 

@@ -6,6 +6,7 @@
 
 #include "kernels/base3.h"
 #include "kernels/f16.h"
+#include "kernels/lut.h"
 
 /* Bytes of 32 columns in a MATRIX_I4. */
 #define I4_GROUP 288u
@@ -70,11 +71,15 @@ static float weight_t1_6(const void *tile, uint32_t n_cols, uint32_t r, uint32_t
     return (float)base3_trit(((const uint8_t *)tile)[place.offset + 4 * r], place.unit);
 }
 
+static float weight_lut(const void *tile, uint32_t n_cols, uint32_t r, uint32_t c) {
+    return (float)lut_trit(tile, r, c);
+}
+
 static const struct {
     enum ActivationForm form;
     uint8_t group;       /* columns that are stored together */
     uint16_t group_size; /* bytes of such a group of columns, 16 rows */
-    /* T2, T1_6: the trit */
+    /* T2, T1_6, LUT: the trit */
     float (*weight)(const void *tile, uint32_t n_cols, uint32_t r, uint32_t c);
 } layouts[N_MATRIX_LAYOUTS] = {
     [MATRIX_F32] = {ACTIVATION_F32, 1, 64, weight_f32},
@@ -83,6 +88,7 @@ static const struct {
     [MATRIX_I4] = {ACTIVATION_I8_BLOCK, I8_BLOCK, I4_GROUP, weight_i4},
     [MATRIX_T2] = {ACTIVATION_I8_TOKEN, 16, 64, weight_t2},
     [MATRIX_T1_6] = {ACTIVATION_I8_TOKEN, BASE3_GROUP, 64, weight_t1_6},
+    [MATRIX_LUT] = {ACTIVATION_I8_TOKEN, LUT_GROUP, LUT_GROUP_SIZE, weight_lut},
 };
 
 enum ActivationForm matrix_activation_form(enum MatrixLayout layout) {
@@ -229,6 +235,48 @@ void matrix_pack_t1_6(const int8_t *trits, uint32_t n_rows, uint32_t n_cols, voi
     if (n_rows < TILE_ROWS) memset(dst, BASE3_ZERO, matrix_tile_size(MATRIX_T1_6, n_cols));
     for (uint32_t r = 0; r < n_rows; r++)
         pack_t1_6_row(trits + (size_t)r * n_cols, n_cols, (uint8_t *)dst + 4 * r);
+}
+
+/* The magnitudes, and in bit 7 the signs, of four triples: bytes of 0 to 26, less 13. */
+static uint32_t four_triples(const int8_t *trits, uint32_t *ret_signs) {
+    const uint32_t top = 0x80808080, zero = 13 * 0x01010101;
+    const uint32_t codes =
+        (four_codes(trits) * 3 + four_codes(trits + 4)) * 3 + four_codes(trits + 8);
+    const uint32_t above = (codes | top) - zero, below = (zero | top) - codes;
+    const uint32_t is_above = (above >> 7 & 0x01010101) * 0xff;
+    *ret_signs = ~above & top;
+    return ((above & is_above) | (below & ~is_above)) & ~top;
+}
+
+/* Four bytes of a row, one for each j. */
+static void put_lut(uint32_t bytes, uint8_t *to) {
+    for (uint32_t j = 0; j < 4; j++) to[16 * j] = (uint8_t)(bytes >> 8 * j);
+}
+
+static void pack_lut_group(const int8_t *trits, uint8_t *to) {
+    uint32_t signs = 0;
+    for (uint32_t k = 0; k < LUT_TRIPLES; k += 2, trits += 24) {
+        uint32_t even, odd;
+        uint32_t magnitudes = four_triples(trits, &even) | four_triples(trits + 12, &odd) << 4;
+        put_lut(magnitudes, to + k / 2 * 64);
+        signs |= even >> k | odd >> (k + 1);
+    }
+    put_lut(signs, to + LUT_SIGNS);
+}
+
+static void pack_lut_row(const int8_t *trits, uint32_t n_cols, uint8_t *to) {
+    int8_t last[LUT_GROUP] = {0};
+    for (; n_cols >= LUT_GROUP; n_cols -= LUT_GROUP, trits += LUT_GROUP, to += LUT_GROUP_SIZE)
+        pack_lut_group(trits, to);
+    memcpy(last, trits, n_cols);
+    if (n_cols > 0) pack_lut_group(last, to);
+}
+
+void matrix_pack_lut(const int8_t *trits, uint32_t n_rows, uint32_t n_cols, void *dst) {
+    assert(n_rows <= TILE_ROWS);
+    if (n_rows < TILE_ROWS) memset(dst, 0, matrix_tile_size(MATRIX_LUT, n_cols));
+    for (uint32_t r = 0; r < n_rows; r++)
+        pack_lut_row(trits + (size_t)r * n_cols, n_cols, (uint8_t *)dst + r);
 }
 
 /* ---- Reading ---- */

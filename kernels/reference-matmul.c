@@ -5,6 +5,7 @@
 
 #include "kernels/base3.h"
 #include "kernels/f16.h"
+#include "kernels/lut.h"
 
 /* y = W x for the 16 rows of one tile and vector number v. */
 typedef void TileFunction(const struct Matrix *matrix, const void *tile,
@@ -107,6 +108,16 @@ static void tile_t1_6(const struct Matrix *matrix, const void *tile, const struc
     for (uint32_t r = 0; r < TILE_ROWS; r++) y[r] = (float)dot[r] * (matrix->scale * x->scales[v]);
 }
 
+static void tile_lut(const struct Matrix *matrix, const void *tile, const struct Activations *x,
+                     uint32_t v, float y[TILE_ROWS]) {
+    const int8_t *q = x->i8 + v * x->stride;
+    int32_t dot[TILE_ROWS] = {0};
+
+    for (uint32_t c = 0; c < matrix->n_cols; c++)
+        for (uint32_t r = 0; r < TILE_ROWS; r++) dot[r] += lut_trit(tile, r, c) * q[c];
+    for (uint32_t r = 0; r < TILE_ROWS; r++) y[r] = (float)dot[r] * (matrix->scale * x->scales[v]);
+}
+
 void c_matmul_f32(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
                   const struct Activations *x, float *y, size_t y_stride) {
     for_each_tile(tile_floats, matrix, tile0, tile1, x, y, y_stride);
@@ -135,4 +146,9 @@ void c_matmul_t2(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
 void c_matmul_t1_6(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
                    const struct Activations *x, float *y, size_t y_stride) {
     for_each_tile(tile_t1_6, matrix, tile0, tile1, x, y, y_stride);
+}
+
+void c_matmul_lut(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
+                  const struct Activations *x, float *y, size_t y_stride) {
+    for_each_tile(tile_lut, matrix, tile0, tile1, x, y, y_stride);
 }

@@ -68,6 +68,7 @@ const struct Kernels kernels_c = {
             [MATRIX_T2] = c_matmul_t2,
             [MATRIX_I4] = c_matmul_i4,
             [MATRIX_T1_6] = c_matmul_t1_6,
+            [MATRIX_LUT] = c_matmul_lut,
         },
     .rms_norm = rms_norm,
     .rope = rope,

@@ -23,6 +23,8 @@ void c_matmul_t2(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
                  const struct Activations *x, float *y, size_t y_stride);
 void c_matmul_t1_6(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
                    const struct Activations *x, float *y, size_t y_stride);
+void c_matmul_lut(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,
+                  const struct Activations *x, float *y, size_t y_stride);
 void c_attend_f16(const struct AttendQueries *queries, const struct AttendPage *page);
 void c_attend_f32(const struct AttendQueries *queries, const struct AttendPage *page);
 void c_attend_i8(const struct AttendQueries *queries, const struct AttendPage *page);

@@ -92,6 +92,14 @@ static int copy_t1_6(const struct PackSource *source, uint32_t first, uint32_t n
     return 0;
 }
 
+static int copy_lut(const struct PackSource *source, uint32_t first, uint32_t n,
+                    struct TileScratch *scratch, void *dst, Reason *why) {
+    int8_t *trits = (int8_t *)scratch->codes;
+    quant_trits(&source->matrix, first, n, trits, source->matrix.n_cols);
+    matrix_pack_lut(trits, n, (uint32_t)source->matrix.n_cols, dst);
+    return 0;
+}
+
 static int copy_i8(const struct PackSource *source, uint32_t first, uint32_t n,
                    struct TileScratch *scratch, void *dst, Reason *why) {
     const uint32_t n_cols = (uint32_t)source->matrix.n_cols, n_blocks = n_cols / I8_BLOCK;
@@ -200,6 +208,7 @@ PackTile *pack_tile_for(const struct PackSource *source, enum MatrixLayout layou
     static PackTile *const others[N_MATRIX_LAYOUTS] = {
         [MATRIX_F32] = pack_f32, [MATRIX_F16] = pack_f16, [MATRIX_I8] = encode_i8,
         [MATRIX_I4] = encode_i4, [MATRIX_T2] = copy_t2,   [MATRIX_T1_6] = copy_t1_6,
+        [MATRIX_LUT] = copy_lut,
     };
     for (size_t i = 0; i < sizeof copies / sizeof *copies; i++)
         if (copies[i].layout == layout && copies[i].type == source->matrix.type->id &&

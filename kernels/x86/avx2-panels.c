@@ -68,7 +68,8 @@ static void t2_finish(const struct PanelStep *step, uint32_t v, unsigned t, cons
  * size). */
 #define T2_WORDS 60u
 _Static_assert(T2_WORDS * 2 * 2 * 128 <= INT16_MAX, "int16 sums overflow");
-/* Two times that, and six times the 80 columns that four groups of T1_6 share. */
+/* Two times that, and six times the 80 columns that four groups of T1_6 share,
+ * five times a group of LUT. */
 #define T2_COLS 480u
 
 ALWAYS_INLINE void t2(const struct PanelStep *step, const int32_t *slab, uint32_t v0,
@@ -202,6 +203,7 @@ DEFINE_PANEL_BLOCK(t2, 6)
 static PanelBlock *const t2_blocks[] = {NULL, t2_1, t2_2, t2_3, t2_4, t2_5, t2_6};
 DEFINE_PANEL_MATMUL(avx2_panels_t2, t2_unpack, t2_blocks, 4, T2_COLS, 0)
 DEFINE_PANEL_MATMUL(avx2_panels_t1_6, avx2_unpack_t1_6, t2_blocks, 4, T2_COLS, 0)
+DEFINE_PANEL_MATMUL(avx2_panels_lut, avx2_unpack_lut, t2_blocks, 4, T2_COLS, 0)
 
 DEFINE_PANEL_BLOCK(i8, 1)
 DEFINE_PANEL_BLOCK(i8, 2)

@@ -18,6 +18,7 @@ const struct Kernels kernels_avx2 = {
             [MATRIX_T2] = avx2_matmul_t2,
             [MATRIX_I4] = avx2_matmul_i4,
             [MATRIX_T1_6] = avx2_matmul_t1_6,
+            [MATRIX_LUT] = avx2_matmul_lut,
         },
     .rms_norm = rms_norm,
     .rope = rope,

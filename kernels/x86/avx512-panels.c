@@ -169,6 +169,9 @@ DEFINE_PANEL_MATMUL(avx512_panels_t2, t2_unpack, t2_blocks, 4, PANEL_COLS, 0)
 /* 480 columns: six times the 80 that four groups share. */
 DEFINE_PANEL_MATMUL(avx512_panels_t1_6, avx512_vbmi_unpack_t1_6, t2_blocks, 4, 480, 0)
 
+/* and five times a group of LUT. */
+DEFINE_PANEL_MATMUL(avx512_panels_lut, avx2_unpack_lut, t2_blocks, 4, 480, 0)
+
 DEFINE_PANEL_BLOCK(i8, 1)
 DEFINE_PANEL_BLOCK(i8, 2)
 DEFINE_PANEL_BLOCK(i8, 3)

@@ -25,6 +25,7 @@ const struct Kernels kernels_avx512 = {
             [MATRIX_T2] = avx512_matmul_t2,
             [MATRIX_I4] = avx512_matmul_i4,
             [MATRIX_T1_6] = matmul_t1_6,
+            [MATRIX_LUT] = avx512_matmul_lut,
         },
     .rms_norm = rms_norm,
     .rope = rope,

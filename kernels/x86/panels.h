@@ -47,7 +47,7 @@ struct PanelStep {
 /* Writes the columns of `tile` as tile number t of the panel. */
 typedef void PanelUnpack(const struct PanelStep *step, uint32_t tile, unsigned t, char *panel);
 
-PanelUnpack avx2_unpack_t1_6, avx512_vbmi_unpack_t1_6;
+PanelUnpack avx2_unpack_t1_6, avx2_unpack_lut, avx512_vbmi_unpack_t1_6;
 
 /* Multiplies the panel with the vectors from v on, whose slab that is. */
 typedef void PanelBlock(const struct PanelStep *step, const int32_t *slab, uint32_t v);

@@ -29,6 +29,7 @@ extern const struct Kernels kernels_avx2, kernels_avx512;
 extern const struct Probe probe_avx2, probe_avx512;
 Matmul avx2_matmul_f32, avx2_matmul_f16, avx2_matmul_i8, avx2_matmul_t2, avx2_matmul_i4;
 Matmul avx2_matmul_t1_6, avx512_vbmi_matmul_t1_6;
+Matmul avx2_matmul_lut, avx512_matmul_lut, avx2_panels_lut, avx512_panels_lut;
 Matmul avx512_matmul_f32, avx512_matmul_f16, avx512_matmul_i8, avx512_matmul_t2, avx512_matmul_i4;
 /* for many vectors */
 Matmul avx2_panels_t1_6, avx2_panels_t2, avx2_panels_i8, avx2_panels_i4;

@@ -11,8 +11,9 @@ static const struct LayoutBench {
     enum MatrixLayout layout;
     uint32_t rows; /* of 4096 columns: 64 MiB, more than an L3 */
 } layouts[] = {
-    {"T2", MATRIX_T2, 65536}, {"T1_6", MATRIX_T1_6, 81920}, {"I8", MATRIX_I8, 16384},
-    {"I4", MATRIX_I4, 32768}, {"F16", MATRIX_F16, 8192},    {"F32", MATRIX_F32, 4096},
+    {"T2", MATRIX_T2, 65536},  {"T1_6", MATRIX_T1_6, 81920}, {"LUT", MATRIX_LUT, 76800},
+    {"I8", MATRIX_I8, 16384},  {"I4", MATRIX_I4, 32768},     {"F16", MATRIX_F16, 8192},
+    {"F32", MATRIX_F32, 4096},
 };
 
 /* Shapes of a transformer of 7B and of BitNet 2B4T. */

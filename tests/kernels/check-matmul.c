@@ -7,8 +7,8 @@
 #include "tests/kernels/problem.h"
 
 static const uint32_t rows[] = {1, 16, 17, 47, 80};
-static const uint32_t columns[] = {0,  1,  3,  15, 16, 17,  20,  21,  31,  32,  33,
-                                   40, 61, 63, 79, 80, 100, 161, 255, 256, 257, 1030};
+static const uint32_t columns[] = {0,  1,  3,  15, 16, 17,  20,  21,  31,  32,  33,  40,
+                                   61, 63, 79, 80, 96, 100, 161, 255, 256, 257, 1030};
 static const uint32_t batches[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 33};
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
@@ -81,6 +81,11 @@ static void compare_t1_6(const struct Kernels *tier) {
     compare_largest(tier, MATRIX_T1_6);
 }
 
+static void compare_lut(const struct Kernels *tier) {
+    compare_layout(tier, MATRIX_LUT);
+    compare_largest(tier, MATRIX_LUT);
+}
+
 /* The C tier against weights and activations as numbers, in double precision. */
 static void check_definition(enum MatrixLayout layout) {
     enum { N_ROWS = 37, N_COLS = 300, N_VECTORS = 3, Y_STRIDE = 48 };
@@ -132,6 +137,11 @@ void check_matmul_t1_6(void) {
     check_tiers(compare_t1_6);
 }
 
+void check_matmul_lut(void) {
+    check_definition(MATRIX_LUT);
+    check_tiers(compare_lut);
+}
+
 /* ---- packing ---- */
 
 static void check_round_trip(enum MatrixLayout layout, uint32_t n_rows, uint32_t n_cols) {
@@ -158,7 +168,8 @@ static void check_sizes(enum MatrixLayout layout, uint32_t bits, uint32_t group)
 }
 
 void check_packing(void) {
-    static const uint32_t few_columns[] = {0, 1, 15, 16, 17, 20, 32, 33, 41, 79, 80, 100, 257};
+    static const uint32_t few_columns[] = {0,  1,  15, 16, 17, 20,  32, 33,
+                                           41, 79, 80, 95, 96, 100, 257};
 
     check_sizes(MATRIX_F32, 32, 1);
     check_sizes(MATRIX_F16, 16, 1);
@@ -167,6 +178,9 @@ void check_packing(void) {
     if (matrix_column_group(MATRIX_T1_6) != 20 || matrix_tile_size(MATRIX_T1_6, 21) != 2 * 64 ||
         matrix_size(MATRIX_T1_6, 17, 20) != 2 * 64)
         check_failed("sizes of layout %d", MATRIX_T1_6);
+    if (matrix_column_group(MATRIX_LUT) != 96 || matrix_tile_size(MATRIX_LUT, 97) != 2 * 320 ||
+        matrix_size(MATRIX_LUT, 17, 96) != 2 * 320)
+        check_failed("sizes of layout %d", MATRIX_LUT);
     /* 4 bits and a 32nd of a half are no whole number: two weights at a time */
     if (matrix_column_group(MATRIX_I4) != 32 || matrix_tile_size(MATRIX_I4, 33) != 2 * 288 ||
         matrix_size(MATRIX_I4, 17, 32) != 2 * 288)

@@ -70,6 +70,7 @@ static const struct TestCase kernels[] = {
     {"matmul[T2]", check_matmul_t2},
     {"matmul[I4]", check_matmul_i4},
     {"matmul[T1_6]", check_matmul_t1_6},
+    {"matmul[LUT]", check_matmul_lut},
     {"rms_norm", check_rms_norm},
     {"rope", check_rope},
     {"silu_mul", check_silu_mul},

@@ -33,6 +33,7 @@ void check_matmul_i8(void);
 void check_matmul_t2(void);
 void check_matmul_i4(void);
 void check_matmul_t1_6(void);
+void check_matmul_lut(void);
 void check_packing(void);
 
 /* check-attend.c */

@@ -64,6 +64,9 @@ static void pack_tile(const struct Problem *p, uint32_t row, void *dst) {
     case MATRIX_T1_6:
         matrix_pack_t1_6(p->bytes + at, n, p->matrix.n_cols, dst);
         break;
+    case MATRIX_LUT:
+        matrix_pack_lut(p->bytes + at, n, p->matrix.n_cols, dst);
+        break;
     default:
         matrix_pack_t2(p->bytes + at, n, p->matrix.n_cols, dst);
     }

@@ -11,14 +11,14 @@ struct Problem {
     struct Matrix matrix;  /* data in SLOT_A */
     struct Activations x;  /* vectors in SLOT_B, scales in SLOT_C, sums in SLOT_D */
     const float *floats;   /* weights before packing, row-major (F32, F16) */
-    const int8_t *bytes;   /* (I8, I4, T2, T1_6) */
+    const int8_t *bytes;   /* (all but floats) */
     const float *w_scales; /* (I8, I4) */
 };
 
 struct Problem problem_new(enum MatrixLayout layout, enum Fill fill, uint32_t n_rows,
                            uint32_t n_cols, uint32_t n_vectors);
 
-/* I8, I4, T2 and T1_6 with the largest weights and -128 for every activation. */
+/* Layouts of integers, with the largest weights and -128 for every activation. */
 struct Problem problem_new_largest(enum MatrixLayout layout, uint32_t n_rows, uint32_t n_cols,
                                    uint32_t n_vectors);
 

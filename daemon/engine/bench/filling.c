@@ -57,6 +57,10 @@ static void fill_t1_6(uint8_t *bytes, uint32_t n_cols, void *tile) {
     matrix_pack_t1_6(make_trits(bytes, n_cols), TILE_ROWS, n_cols, tile);
 }
 
+static void fill_lut(uint8_t *bytes, uint32_t n_cols, void *tile) {
+    matrix_pack_lut(make_trits(bytes, n_cols), TILE_ROWS, n_cols, tile);
+}
+
 static const struct {
     const char *name;
     Fill *fill;
@@ -64,9 +68,10 @@ static const struct {
     [MATRIX_F32] = {"F32", fill_f32}, [MATRIX_F16] = {"F16", fill_f16},
     [MATRIX_I8] = {"I8", fill_i8},    [MATRIX_T2] = {"T2", fill_t2},
     [MATRIX_I4] = {"I4", fill_i4},    [MATRIX_T1_6] = {"T1_6", fill_t1_6},
+    [MATRIX_LUT] = {"LUT", fill_lut},
 };
 
-_Static_assert(N_MATRIX_LAYOUTS == 6, "a new layout has its row above");
+_Static_assert(N_MATRIX_LAYOUTS == 7, "a new layout has its row above");
 
 const char *filling_name(enum MatrixLayout layout) {
     return layouts[layout].name;
