@@ -13,6 +13,12 @@ const struct Kernels *kernels_tier(unsigned i) {
     return NULL;
 }
 
+const char *kernels_variant(const struct Kernels *kernels) {
+    for (const struct Tier *tier = kernels_tiers; tier->kernels; tier++)
+        if (tier->kernels == kernels && tier->variant) return tier->variant();
+    return kernels->tier;
+}
+
 static const struct Kernels *choose(void) {
     const char *limit = getenv("RYZEN_LLM_CPU");
     const struct Kernels *best = &kernels_c, *kernels;

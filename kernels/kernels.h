@@ -352,3 +352,7 @@ const struct Kernels *kernels_best(void);
 /* The i-th tier that this CPU has, lowest first (0 is always "c"), whatever the environment says;
  * NULL past the last. */
 const struct Kernels *kernels_tier(unsigned i);
+
+/* The tier's name, with what its products are otherwise made of on some CPUs: the layouts that are
+ * fast in one variant may be slow in another. */
+const char *kernels_variant(const struct Kernels *kernels);

@@ -13,6 +13,7 @@ struct Tier {
     const struct Kernels *kernels; /* NULL ends the table */
     const struct Probe *probe;     /* kernels/probe.h */
     bool (*usable)(void);
+    const char *(*variant)(void); /* NULL: the tier's name */
 };
 
 extern const struct Tier kernels_tiers[];

@@ -92,9 +92,21 @@ struct EnginePackOptions {
 };
 
 #define PACK_MAX_CHANGES 32
+#define PACK_MAX_TRIALS 8
+#define PACK_TRIAL_LAYOUTS 3
 
-/* What requantising did. All zero: nothing. */
+/* What requantising did, and what the layouts of ternary matrices were chosen by. All zero:
+ * nothing. */
 struct PackReport {
+    struct PackTrial {
+        uint32_t n_cols; /* of the matrices */
+        const char *chosen;
+        struct {
+            const char *name;
+            double speed; /* against the first one; 0: no memory for a trial */
+        } layouts[PACK_TRIAL_LAYOUTS];
+    } trials[PACK_MAX_TRIALS];
+    unsigned n_trials;
     struct PackChange {
         const char *from, *to; /* types, as llama.cpp writes them */
         uint32_t n_matrices;

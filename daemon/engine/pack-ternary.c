@@ -7,22 +7,72 @@
 #include <time.h>
 #include <unistd.h>
 
+/* First the one that the others must beat. */
+static const struct {
+    const char *name;
+    enum MatrixLayout layout;
+} layouts[TERNARY_N_LAYOUTS] = {{"t2", MATRIX_T2}, {"t1.6", MATRIX_T1_6}, {"lut", MATRIX_LUT}};
+
+/* What matrices are multiplied with. An answer comes a token a step, each of which reads all
+ * weights, while a prompt's tokens share a step by the hundred: most steps, and most of the time
+ * that someone waits for, have one vector. Drafts and several users at once make a few. */
+static const struct Case {
+    uint32_t n_vectors;
+    uint32_t share; /* so much of the data is enough: more vectors compute more and read no more */
+    double weight;
+} cases[TERNARY_N_CASES] = {{1, 1, 0.7}, {8, 4, 0.2}, {64, 32, 0.1}};
+
 /* Weights of a matrix that is worth a trial: a layer of such is not the model of a cache. */
 #define TRIAL_WEIGHTS (1u << 20)
-/* Bytes that both are timed on: enough for any cache but those of servers, and no more than a
- * machine that loads a model can spare. */
+/* Bytes that are timed: enough for any cache but those of servers, and no more than a machine that
+ * loads a model can spare. */
 #define TRIAL_MIN_SIZE ((size_t)64 << 20)
 #define TRIAL_MAX_SIZE ((size_t)320 << 20)
-/* Of each, in turns; the fastest counts. */
-#define TRIAL_RUNS 6
-/* What has to be gained: large batches lose some of it. */
+/* Turns of a case; the fastest counts, for others' work only adds. */
+#define MIN_TURNS 2u
+#define MAX_TURNS 6u
+/* After so many seconds a case has no more turns. */
+#define CASE_SECONDS 0.05
+/* What has to be gained: less is noise. */
 #define TRIAL_GAIN 1.03
+
+const char *ternary_layout_name(unsigned i) {
+    return layouts[i].name;
+}
+
+enum MatrixLayout ternary_layout(unsigned i) {
+    return layouts[i].layout;
+}
 
 static bool is_forced(enum MatrixLayout *ret) {
     const char *word = getenv("RYZEN_LLM_TERNARY");
-    if (!word || (strcmp(word, "t2") != 0 && strcmp(word, "t1.6") != 0)) return false;
-    *ret = strcmp(word, "t2") == 0 ? MATRIX_T2 : MATRIX_T1_6;
-    return true;
+    for (unsigned i = 0; word && i < TERNARY_N_LAYOUTS; i++) {
+        if (strcmp(word, layouts[i].name) != 0) continue;
+        *ret = layouts[i].layout;
+        return true;
+    }
+    return false;
+}
+
+/* ---- Choosing ---- */
+
+double ternary_cost(const struct TernaryTrial *trial, unsigned i) {
+    double cost = 0;
+    for (unsigned k = 0; k < TERNARY_N_CASES; k++)
+        cost += cases[k].weight * trial->times[k][i] / trial->times[k][0];
+    return cost;
+}
+
+unsigned ternary_choose(const struct TernaryTrial *trial) {
+    unsigned best = 0;
+    double least = 1 / TRIAL_GAIN;
+    for (unsigned i = 1; i < TERNARY_N_LAYOUTS; i++) {
+        double cost = ternary_cost(trial, i);
+        if (cost > least) continue;
+        best = i;
+        least = cost;
+    }
+    return best;
 }
 
 /* ---- A trial ---- */
@@ -30,6 +80,7 @@ static bool is_forced(enum MatrixLayout *ret) {
 struct Race {
     struct Matrix matrix;
     struct Activations x;
+    size_t size; /* of the data */
     float *y;
 };
 
@@ -41,6 +92,14 @@ static void race_job(void *userdata, unsigned thread, unsigned n_threads) {
                                                 &race->x, race->y, race->matrix.n_rows);
 }
 
+/* Every byte is some code in each layout. Who reads the memory touches it first. */
+static void fill_job(void *userdata, unsigned thread, unsigned n_threads) {
+    const struct Race *race = userdata;
+    unsigned long begin, end;
+    pool_share(thread, n_threads, race->size, &begin, &end);
+    memset((char *)race->matrix.data + begin, 0x55, end - begin);
+}
+
 static double run_once(Pool *pool, struct Race *race, enum MatrixLayout layout) {
     struct timespec start, end;
     race->matrix.layout = layout;
@@ -50,14 +109,16 @@ static double run_once(Pool *pool, struct Race *race, enum MatrixLayout layout) 
     return (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec);
 }
 
-static enum MatrixLayout faster(Pool *pool, struct Race *race) {
-    static const enum MatrixLayout layouts[] = {MATRIX_T2, MATRIX_T1_6};
-    double best[2] = {0, 0};
-    for (unsigned i = 0; i < 2 * TRIAL_RUNS; i++) {
-        double time = run_once(pool, race, layouts[i % 2]);
-        if (i < 2 || time < best[i % 2]) best[i % 2] = time;
+static void time_case(Pool *pool, struct Race *race, double times[TERNARY_N_LAYOUTS]) {
+    double spent = 0;
+    for (unsigned turn = 0; turn < MAX_TURNS; turn++) {
+        if (turn >= MIN_TURNS && spent > CASE_SECONDS) break;
+        for (unsigned i = 0; i < TERNARY_N_LAYOUTS; i++) {
+            double time = run_once(pool, race, layouts[i].layout);
+            if (turn == 0 || time < times[i]) times[i] = time;
+            spent += time;
+        }
     }
-    return best[0] > best[1] * TRIAL_GAIN ? MATRIX_T1_6 : MATRIX_T2;
 }
 
 static size_t trial_size(void) {
@@ -67,43 +128,64 @@ static size_t trial_size(void) {
     return size < TRIAL_MAX_SIZE ? size : TRIAL_MAX_SIZE;
 }
 
-/* Both layouts read the same bytes, every one of which is some code in either. */
-static enum MatrixLayout try(Pool *pool, uint32_t n_cols) {
-    const size_t tile_size = matrix_tile_size(MATRIX_T2, n_cols);
-    const uint32_t n_rows = (uint32_t)(trial_size() / tile_size + 1) * TILE_ROWS;
-    const size_t size = matrix_size(MATRIX_T2, n_rows, n_cols);
-    const size_t stride = ((size_t)n_cols + I8_BLOCK - 1) / I8_BLOCK * I8_BLOCK;
-    enum MatrixLayout ret = MATRIX_T2;
-    const float scale = 1;
-    const int32_t sum = 0;
-    int8_t *q = calloc(1, stride);
-    float *y = calloc(n_rows, sizeof *y);
-    void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (data != MAP_FAILED && q && y) {
-        struct Race race = {
-            .matrix = {MATRIX_T2, n_rows, n_cols, 1, data},
-            .x = {ACTIVATION_I8_TOKEN, 1, n_cols, stride, NULL, q, &scale, &sum},
-            .y = y,
-        };
-        madvise(data, size, MADV_HUGEPAGE);
-        memset(data, 0x55, size);
-        ret = faster(pool, &race);
+/* Of the layout that takes most. */
+static size_t largest_tile(uint32_t n_cols) {
+    size_t ret = 0;
+    for (unsigned i = 0; i < TERNARY_N_LAYOUTS; i++) {
+        size_t size = matrix_tile_size(layouts[i].layout, n_cols);
+        if (size > ret) ret = size;
     }
-    if (data != MAP_FAILED) munmap(data, size);
+    return ret;
+}
+
+static void time_all(Pool *pool, struct Race *race, struct TernaryTrial *trial) {
+    const uint32_t n_tiles = matrix_n_tiles(race->matrix.n_rows);
+    madvise((void *)race->matrix.data, race->size, MADV_HUGEPAGE);
+    pool_run(pool, fill_job, race);
+    for (unsigned k = 0; k < TERNARY_N_CASES; k++) {
+        race->matrix.n_rows = (n_tiles / cases[k].share + 1) * TILE_ROWS;
+        race->x.n_vectors = cases[k].n_vectors;
+        time_case(pool, race, trial->times[k]);
+    }
+    trial->chosen = ternary_choose(trial);
+}
+
+/* Leaves what a trial without memory finds out: nothing. */
+static void try(Pool *pool, struct TernaryTrial *trial) {
+    enum { MAX_VECTORS = 64 };
+    static const float scales[MAX_VECTORS];
+    static const int32_t sums[MAX_VECTORS];
+    const size_t tile_size = largest_tile(trial->n_cols), n_tiles = trial_size() / tile_size + 2;
+    const size_t stride = (((size_t)trial->n_cols + 63) / 64 | 1) * 64; /* as input.c has it */
+    int8_t *q = calloc(MAX_VECTORS, stride);
+    /* 64 vectors have a 32nd of the rows, and two tiles more */
+    float *y = calloc((2 * n_tiles + 2 * MAX_VECTORS) * TILE_ROWS, sizeof *y);
+    struct Race race = {
+        .matrix = {MATRIX_T2, (uint32_t)(n_tiles - 1) * TILE_ROWS, trial->n_cols, 1, NULL},
+        .x = {ACTIVATION_I8_TOKEN, 0, trial->n_cols, stride, NULL, q, scales, sums},
+        .size = n_tiles * tile_size,
+        .y = y,
+    };
+    void *data = mmap(NULL, race.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (data != MAP_FAILED && q && y) {
+        race.matrix.data = data;
+        time_all(pool, &race, trial);
+    }
+    if (data != MAP_FAILED) munmap(data, race.size);
     free(y);
     free(q);
-    return ret;
 }
 
 enum MatrixLayout pack_ternary(Pool *pool, struct TernaryTrials *trials, uint64_t n_rows,
                                uint32_t n_cols) {
-    enum MatrixLayout layout;
-    if (is_forced(&layout)) return layout;
-    if (n_rows * n_cols < TRIAL_WEIGHTS) return MATRIX_T2;
+    enum MatrixLayout forced;
+    if (is_forced(&forced)) return forced;
+    if (n_rows * n_cols < TRIAL_WEIGHTS || kernels_best() == kernels_tier(0)) return MATRIX_T2;
     for (unsigned i = 0; i < trials->n; i++)
-        if (trials->trials[i].n_cols == n_cols) return trials->trials[i].layout;
+        if (trials->trials[i].n_cols == n_cols) return layouts[trials->trials[i].chosen].layout;
     if (trials->n == TERNARY_MAX_TRIALS) return MATRIX_T2;
-    layout = try(pool, n_cols);
-    trials->trials[trials->n++] = (struct TernaryTrial){n_cols, layout};
-    return layout;
+    struct TernaryTrial *trial = &trials->trials[trials->n++];
+    *trial = (struct TernaryTrial){.n_cols = n_cols};
+    try(pool, trial);
+    return layouts[trial->chosen].layout;
 }

@@ -6,9 +6,9 @@
  * anything, kernels do not mind, but what a disk has damaged is found out at loading: the index has
  * a digest of each tensor, and checking them on all threads takes no longer than reading the memory
  * does, which a step needs mapped anyway. File and mapping are made for huge pages (huge-pages.h,
- * settling.h). The layout is that of one kernel tier and of
- * one version of the code that packed it; a file of another one is PACKED_STALE, to be made again
- * from its GGUF file.
+ * settling.h). The layout is that of one kernel tier, in the variant that this CPU has, and of one
+ * version of the code that packed it; a file of another one is PACKED_STALE, to be made again from
+ * its GGUF file.
  *
  *     header    struct PackedHeader, padded to PACKED_PAGE
  *     metadata  a GGUF file with all keys of the source and no tensors
@@ -35,7 +35,7 @@
 struct PackedHeader {
     char magic[8];
     uint32_t version, layout;
-    char tier[16];             /* kernels->tier, NUL-padded */
+    char tier[16];             /* kernels_variant(), NUL-padded */
     struct Digest fingerprint; /* of the source: ModelInfo.fingerprint */
     char weights[16];          /* ModelInfo.weights, NUL-padded */
     uint64_t n_parameters;

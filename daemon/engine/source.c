@@ -103,7 +103,7 @@ static int open_gguf(Engine *engine, struct SourceFiles files, enum Requantise r
 /* ---- Packed files ---- */
 
 static int open_packed(Engine *engine, int fd, Reason *why) {
-    int r = packed_open(fd, engine->compute.kernels->tier, &engine->packed, why);
+    int r = packed_open(fd, kernels_variant(engine->compute.kernels), &engine->packed, why);
     if (r == PACKED_STALE) return ENGINE_STALE;
     if (r < 0) return r;
     const struct Packed *packed = engine->packed;
@@ -122,7 +122,7 @@ int source_pack(Engine *engine, int out_fd, WeightsProgress *progress, void *use
         .fingerprint = engine->fingerprint,
         .n_parameters = engine->info.n_parameters,
     };
-    snprintf(header.tier, sizeof header.tier, "%s", engine->compute.kernels->tier);
+    snprintf(header.tier, sizeof header.tier, "%s", kernels_variant(engine->compute.kernels));
     snprintf(header.weights, sizeof header.weights, "%s", engine->info.weights);
     return packed_write(out_fd, &header, engine->gguf, engine->weights, progress, userdata, why);
 }

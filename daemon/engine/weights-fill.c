@@ -113,8 +113,26 @@ static struct PackChange *find_change(struct PackReport *report, const char *fro
     return change;
 }
 
+_Static_assert(PACK_MAX_TRIALS == TERNARY_MAX_TRIALS && PACK_TRIAL_LAYOUTS == TERNARY_N_LAYOUTS,
+               "a report has room for all trials");
+
+static void report_trials(const struct TernaryTrials *trials, struct PackReport *ret) {
+    for (unsigned i = 0; i < trials->n; i++) {
+        const struct TernaryTrial *trial = &trials->trials[i];
+        struct PackTrial *to = &ret->trials[ret->n_trials++];
+        to->n_cols = trial->n_cols;
+        to->chosen = ternary_layout_name(trial->chosen);
+        for (unsigned k = 0; k < TERNARY_N_LAYOUTS; k++) {
+            const double cost = trial->times[0][0] > 0 ? ternary_cost(trial, k) : 0;
+            to->layouts[k].name = ternary_layout_name(k);
+            to->layouts[k].speed = cost > 0 ? 1 / cost : 0;
+        }
+    }
+}
+
 void weights_report(const struct Weights *weights, struct PackReport *ret) {
     *ret = (struct PackReport){0};
+    report_trials(&weights->trials, ret);
     for (size_t i = 0; weights->file && i < weights->n; i++) {
         const struct Weight *weight = &weights->weights[i];
         const struct QuantMatrix *source = &weight->source.matrix;

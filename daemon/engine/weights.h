@@ -8,7 +8,7 @@
  * weights_fill().
  *
  * How a tensor is held follows from its type:
- *   TQ1_0 TQ2_0 Q2_0 I2_S  MATRIX_T2 or MATRIX_T1_6 (engine/pack-ternary.h), or MATRIX_F16 when
+ *   TQ1_0 TQ2_0 Q2_0 I2_S  MATRIX_T2, T1_6 or LUT (engine/pack-ternary.h), or MATRIX_F16 when
  *                          the blocks have different scales
  *   Q8_0                   MATRIX_I8
  *   Q4_0                   MATRIX_I4; with a scale beside it MATRIX_F16
@@ -98,5 +98,5 @@ struct PackTarget; /* engine/pack.h; its memory is NULL */
 int weights_fill(struct Weights *weights, const struct PackTarget *file, WeightsProgress *progress,
                  void *userdata, Reason *why);
 
-/* What requantising changed, errors being known when weights_fill() is done. */
+/* What requantising changed, errors being known when weights_fill() is done, and what was tried. */
 void weights_report(const struct Weights *weights, struct PackReport *ret);

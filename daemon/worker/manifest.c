@@ -1,6 +1,7 @@
 #include "worker/manifest.h"
 
 #include <json-glib/json-glib.h>
+#include <math.h>
 
 #include "worker/prompt.h"
 #include "worker/requantise-word.h"
@@ -36,11 +37,33 @@ static void add_model(JsonBuilder *builder, const Engine *engine) {
     prompter_free(prompter);
 }
 
+/* Which layout ternary matrices have, and how fast each one was found to be, the first being 1. */
+static void add_trials(JsonBuilder *builder, const struct PackReport *report) {
+    json_builder_set_member_name(builder, "ternary");
+    json_builder_begin_array(builder);
+    for (unsigned i = 0; i < report->n_trials; i++) {
+        const struct PackTrial *trial = &report->trials[i];
+        json_builder_begin_object(builder);
+        add_number(builder, "columns", trial->n_cols);
+        add_string(builder, "layout", trial->chosen);
+        json_builder_set_member_name(builder, "speeds");
+        json_builder_begin_object(builder);
+        for (unsigned k = 0; k < PACK_TRIAL_LAYOUTS; k++) {
+            json_builder_set_member_name(builder, trial->layouts[k].name);
+            json_builder_add_double_value(builder, round(trial->layouts[k].speed * 100) / 100);
+        }
+        json_builder_end_object(builder);
+        json_builder_end_object(builder);
+    }
+    json_builder_end_array(builder);
+}
+
 static void add_packed(JsonBuilder *builder, const struct ManifestFacts *facts) {
     json_builder_set_member_name(builder, "packed");
     json_builder_begin_object(builder);
     add_string(builder, "tier", facts->tier);
     add_number(builder, "bytes", facts->packed_bytes);
+    if (facts->report->n_trials > 0) add_trials(builder, facts->report);
     json_builder_end_object(builder);
 }
 

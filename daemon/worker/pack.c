@@ -157,7 +157,7 @@ static int manifest_make(struct Pack *self, const char *digest, char **ret, Reas
     struct ManifestFacts facts = {
         .name = self->name,
         .digest = digest,
-        .tier = kernels_best()->tier,
+        .tier = kernels_variant(kernels_best()),
         .size = self->files.size,
         .n_files = self->files.n,
         .requantise = self->settings.requantise,

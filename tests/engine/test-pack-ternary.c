@@ -1,5 +1,4 @@
-/* The two layouts of ternary weights: the same logits, and a choice that a packed file remembers.
- */
+/* The layouts of ternary weights: the same logits, and a choice that a packed file remembers. */
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -63,27 +62,32 @@ static float *run(Engine *engine, uint32_t chunk) {
     return ret;
 }
 
-static void same_logits(void) {
+/* Logits of every tier and cut, against those of MATRIX_T2. */
+static void compare_layout(int fd, const char *layout, Engine *t2, const float *expected) {
     static const uint32_t chunks[] = {1, 3, 7, 20, N_TOKENS};
+    const size_t size = N_TOKENS * engine_info(t2)->n_vocab * sizeof(float);
+    for (unsigned tier = 0; kernels_tier(tier); tier++) {
+        Engine *engine = open_as(fd, layout, 1 + tier, kernels_tier(tier));
+        REQUIRE(engine);
+        CHECK(memcmp(engine_info(engine)->fingerprint, engine_info(t2)->fingerprint,
+                     sizeof engine_info(t2)->fingerprint) == 0);
+        for (size_t k = 0; k < N_OF(chunks); k++) {
+            float *got = run(engine, chunks[k]);
+            CHECK(memcmp(expected, got, size) == 0);
+            free(got);
+        }
+        engine_free(engine);
+    }
+}
+
+static void same_logits(void) {
     for (size_t i = 0; i < N_OF(shapes); i++) {
         int fd = shape_fd(i);
-        Engine *t2 = open_as(fd, "t2", 1, NULL);
+        Engine *t2 = open_as(fd, ternary_layout_name(0), 1, NULL);
         REQUIRE(t2);
-        const size_t size = N_TOKENS * engine_info(t2)->n_vocab * sizeof(float);
         float *expected = run(t2, N_TOKENS);
-        for (unsigned tier = 0; kernels_tier(tier); tier++) {
-            Engine *t1_6 = open_as(fd, "t1.6", 1 + tier, kernels_tier(tier));
-            REQUIRE(t1_6);
-            CHECK(engine_info(t1_6)->weight_bytes != engine_info(t2)->weight_bytes);
-            CHECK(memcmp(engine_info(t1_6)->fingerprint, engine_info(t2)->fingerprint,
-                         sizeof engine_info(t2)->fingerprint) == 0);
-            for (size_t k = 0; k < N_OF(chunks); k++) {
-                float *got = run(t1_6, chunks[k]);
-                CHECK(memcmp(expected, got, size) == 0);
-                free(got);
-            }
-            engine_free(t1_6);
-        }
+        for (unsigned k = 1; k < TERNARY_N_LAYOUTS; k++)
+            compare_layout(fd, ternary_layout_name(k), t2, expected);
         free(expected);
         engine_free(t2);
         close(fd);
@@ -93,7 +97,7 @@ static void same_logits(void) {
 static unsigned count(int fd, enum MatrixLayout layout) {
     struct Packed *packed;
     unsigned n = 0;
-    if (packed_open(fd, kernels_best()->tier, &packed, NULL) != 0) return 0;
+    if (packed_open(fd, kernels_variant(kernels_best()), &packed, NULL) != 0) return 0;
     for (uint64_t i = 0; i < packed->header->n_entries; i++)
         n += packed->entries[i].layout == layout;
     packed_free(packed);
@@ -102,14 +106,13 @@ static unsigned count(int fd, enum MatrixLayout layout) {
 
 /* What a packed file is does not depend on what would be chosen when it is opened. */
 static void remembered(void) {
-    static const char *const layouts[] = {"t2", "t1.6"};
-    for (size_t i = 0; i < N_OF(layouts); i++) {
+    for (unsigned i = 0; i < TERNARY_N_LAYOUTS; i++) {
         int source = shape_fd(1), fd = memfd_create("packed", MFD_CLOEXEC);
-        setenv("RYZEN_LLM_TERNARY", layouts[i], 1);
+        setenv("RYZEN_LLM_TERNARY", ternary_layout_name(i), 1);
         REQUIRE(engine_pack(source, fd, NULL, NULL, NULL) == 0);
-        CHECK_INT(count(fd, MATRIX_T2), i == 0 ? 7 : 0);
-        CHECK_INT(count(fd, MATRIX_T1_6), i == 0 ? 0 : 7);
-        Engine *packed = open_as(fd, layouts[1 - i], 2, NULL),
+        for (unsigned k = 0; k < TERNARY_N_LAYOUTS; k++)
+            CHECK_INT(count(fd, ternary_layout(k)), k == i ? 7 : 0);
+        Engine *packed = open_as(fd, ternary_layout_name((i + 1) % TERNARY_N_LAYOUTS), 2, NULL),
                *other = open_as(source, NULL, 1, NULL);
         REQUIRE(packed && other);
         float *got = run(packed, 11), *expected = run(other, N_TOKENS);
@@ -123,6 +126,25 @@ static void remembered(void) {
     }
 }
 
+/* Decoding counts most, and a few percent are noise. */
+static void choice(void) {
+    static const struct {
+        struct TernaryTrial trial;
+        unsigned expected;
+    } rows[] = {
+        {{.times = {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}}}, 0},
+        {{.times = {{1, 0.98, 0.98}, {1, 0.98, 0.98}, {1, 0.98, 0.98}}}, 0},
+        {{.times = {{5e-3, 4.5e-3, 4.8e-3}, {1e-3, 1e-3, 1e-3}, {1e-4, 1e-4, 1e-4}}}, 1},
+        {{.times = {{5e-3, 4.8e-3, 4.5e-3}, {1e-3, 1e-3, 1e-3}, {1e-4, 1e-4, 1e-4}}}, 2},
+        {{.times = {{1, 0.8, 1}, {1, 1.2, 1}, {1, 1.2, 1}}}, 1},
+        {{.times = {{1, 0.95, 1}, {1, 1.2, 1}, {1, 1.2, 1}}}, 0},
+        {{.times = {{1, 1, 1}, {1, 1, 0.99}, {1, 1, 0.5}}}, 2},
+        {{.times = {{1, 3, 1.3}, {1, 3, 0.5}, {1, 3, 0.5}}}, 0},
+    };
+    for (size_t i = 0; i < N_OF(rows); i++)
+        CHECK_INT(ternary_choose(&rows[i].trial), rows[i].expected);
+}
+
 static void trial(void) {
     struct TernaryTrials trials = {0};
     Pool *pool;
@@ -131,24 +153,35 @@ static void trial(void) {
     CHECK_INT(pack_ternary(pool, &trials, 1000, 1000), MATRIX_T2);
     CHECK_INT(trials.n, 0); /* too small for one */
     enum MatrixLayout layout = pack_ternary(pool, &trials, 4096, 4096);
-    CHECK(layout == MATRIX_T2 || layout == MATRIX_T1_6);
+    if (kernels_best() == kernels_tier(0)) {
+        CHECK_INT(layout, MATRIX_T2);
+        CHECK_INT(trials.n, 0); /* nothing to choose from */
+        pool_free(pool);
+        return;
+    }
+    const struct TernaryTrial *made = &trials.trials[0];
     CHECK_INT(trials.n, 1);
-    CHECK_INT(trials.trials[0].n_cols, 4096);
-    CHECK_INT(trials.trials[0].layout, layout);
+    CHECK_INT(made->n_cols, 4096);
+    CHECK_INT(layout, ternary_layout(made->chosen));
+    for (unsigned i = 0; i < TERNARY_N_CASES * TERNARY_N_LAYOUTS; i++)
+        CHECK(made->times[i / TERNARY_N_LAYOUTS][i % TERNARY_N_LAYOUTS] > 0);
+    /* Never one that was found slow here. */
+    CHECK(ternary_cost(made, made->chosen) <= 1);
     /* The second time is not timed, which might come out otherwise. */
-    for (int i = 0; i < 2; i++) {
-        trials.trials[0].layout = i == 0 ? MATRIX_T2 : MATRIX_T1_6;
-        CHECK_INT(pack_ternary(pool, &trials, 11008, 4096), trials.trials[0].layout);
+    for (unsigned i = 0; i < TERNARY_N_LAYOUTS; i++) {
+        trials.trials[0].chosen = i;
+        CHECK_INT(pack_ternary(pool, &trials, 11008, 4096), ternary_layout(i));
     }
     CHECK_INT(trials.n, 1);
-    setenv("RYZEN_LLM_TERNARY", "t2", 1);
-    CHECK_INT(pack_ternary(pool, &trials, 4096, 4096), MATRIX_T2);
-    setenv("RYZEN_LLM_TERNARY", "t1.6", 1);
-    CHECK_INT(pack_ternary(pool, &trials, 1, 1), MATRIX_T1_6);
+    for (unsigned i = 0; i < TERNARY_N_LAYOUTS; i++) {
+        setenv("RYZEN_LLM_TERNARY", ternary_layout_name(i), 1);
+        CHECK_INT(pack_ternary(pool, &trials, 1, 1), ternary_layout(i));
+    }
     unsetenv("RYZEN_LLM_TERNARY");
     pool_free(pool);
 }
 
 int main(void) {
-    return TEST_MAIN({"same logits", same_logits}, {"remembered", remembered}, {"trial", trial});
+    return TEST_MAIN({"same logits", same_logits}, {"remembered", remembered}, {"choice", choice},
+                     {"trial", trial});
 }

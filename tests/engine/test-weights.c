@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "engine/pack-ternary.h"
 #include "engine/quant.h"
 #include "gguf-writer.h"
 #include "kernels/f16.h"
@@ -155,10 +156,10 @@ static void scales_in_all_places(void) {
         {QUANT_F32, 1, false, "w.weight_scale", 0.37f},
         {QUANT_TQ1_0, 1, false, "w.weight_scale", 0.37f},
     };
-    for (size_t i = 0; i < 2 * N_OF(cases); i++) {
-        const size_t k = i / 2;
-        const enum MatrixLayout layout = i % 2 ? MATRIX_T1_6 : MATRIX_T2;
-        setenv("RYZEN_LLM_TERNARY", i % 2 ? "t1.6" : "t2", 1);
+    for (size_t i = 0; i < TERNARY_N_LAYOUTS * N_OF(cases); i++) {
+        const size_t k = i / TERNARY_N_LAYOUTS;
+        const enum MatrixLayout layout = ternary_layout(i % TERNARY_N_LAYOUTS);
+        setenv("RYZEN_LLM_TERNARY", ternary_layout_name(i % TERNARY_N_LAYOUTS), 1);
         struct GgufWriter *writer = gguf_writer_new();
         add_ternary(writer, cases[k].type, cases[k].scale, cases[k].negative);
         add_scalar(writer, cases[k].name, cases[k].value);
