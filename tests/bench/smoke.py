@@ -19,9 +19,10 @@ if "--help" in sys.argv:
     sys.exit("-w, --warmup <0|1>")
 assert "-w" in sys.argv or sys.argv[sys.argv.index("-p") + 1] != "1", sys.argv
 n = int(sys.argv[sys.argv.index("-p") + 1])
-print(json.dumps([{"avg_ts": (100.0 if n else 10.0) * (2 if "other.gguf" in sys.argv else 1)}]))
+print(json.dumps([{"avg_ts": (100.0 if n else 10.0) * (2 if any(word.endswith("/other.gguf") for word in sys.argv) else 1)}]))
 """ % sys.executable
 BATCHED = """#!%s
+import sys
 print("main: a line of its own", "|    PP |     TG |    B |   N_KV |   T_PP s | S_PP t/s |   T_TG s | S_TG t/s |",
       "|-------|--------|------|--------|----------|----------|----------|----------|",
       "|     8 |     16 |    8 |    192 |    0.190 |   337.31 |    0.250 |    51.25 |", sep=chr(10), file=sys.stderr)
