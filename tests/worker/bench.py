@@ -13,7 +13,7 @@ import tempfile
 WORKER = sys.argv[1]
 SMALL = ("--layers", "1", "--vocabulary", "300", "--budget", "0.02", "--threads", "1,2")
 ONE = (*SMALL[:-1], "1")
-LAYOUTS = {"F32", "F16", "I8", "I4", "T2", "T1_6"}
+LAYOUTS = {"F32", "F16", "I8", "I4", "T2", "T1_6", "LUT"}
 MACHINE = {"version": str, "tier": str, "cpu": str, "kernel": str, "cores": int, "cpus": int, "smt": int, "l2_bytes": int,
            "l3_bytes": int, "l3_domains": int, "memory_bytes": int}
 POSITIONS = range(2, 9)

@@ -65,7 +65,7 @@ static uint32_t part_layout(const Engine *engine, enum Part part) {
 }
 
 static bool is_ternary(uint32_t layout) {
-    return layout == MATRIX_T2 || layout == MATRIX_T1_6;
+    return layout == MATRIX_T2 || layout == MATRIX_T1_6 || layout == MATRIX_LUT;
 }
 
 void step_weights(const Engine *engine, char *ret, size_t size) {
