@@ -92,19 +92,24 @@ static void generating_add(Stepper *self, const GPtrArray *jobs) {
 
 /* ---- Prompts ---- */
 
-/* What a step may take in which n_generating tokens are not of prompts. */
-static double usec_wanted(const Stepper *self, uint32_t n_generating) {
-    if (n_generating == 0) return STEP_USEC_ALONE;
-    return MAX(STEP_USEC_SHARED, STEP_SLOWDOWN * step_cost(self->cost, n_generating));
+/* Tokens of a step in which n_generating are not of prompts. */
+static uint32_t tokens_wanted(const Stepper *self, uint32_t n_generating) {
+    const double rhythm = STEP_SLOWDOWN * step_cost(self->cost, n_generating);
+    if (n_generating > 0)
+        return step_budget_fit(&self->budget, MAX(STEP_USEC_SHARED, rhythm), STEP_TOKENS_FIRST);
+
+    const uint32_t n = step_budget_fit(&self->budget, STEP_USEC_ALONE, STEP_TOKENS_FIRST);
+    if (n >= STEP_TOKENS_EFFICIENT) return n;
+    return MIN(step_budget_fit(&self->budget, 2 * STEP_USEC_ALONE, STEP_TOKENS_FIRST),
+               STEP_TOKENS_EFFICIENT);
 }
 
 /* Tokens of prompts in such a step. */
 static uint32_t prompt_budget(const Stepper *self, uint32_t n_generating) {
     const uint32_t room = engine_max_tokens(self->engine) - n_generating;
     if (n_generating > 0 && self->n_mixed >= STEP_MIXED_MAX) return 0;
-    const uint32_t fits =
-        step_budget_fit(&self->budget, usec_wanted(self, n_generating), STEP_TOKENS_FIRST);
-    return MIN(MAX(fits, n_generating + STEP_PROMPT_MIN) - n_generating, room);
+    const uint32_t least = n_generating + STEP_PROMPT_MIN;
+    return MIN(MAX(tokens_wanted(self, n_generating), least) - n_generating, room);
 }
 
 static bool is_reading(const struct Job *job) {

@@ -7,7 +7,8 @@
  *
  *     with prompts beside someone who generates takes at most STEP_SLOWDOWN times what it takes
  *     without them, or STEP_USEC_SHARED where that is more: the rhythm he sees;
- *     with prompts alone takes STEP_USEC_ALONE: how late somebody new can begin, or a cancellation
+ *     with prompts alone takes STEP_USEC_ALONE, or up to twice that while it has fewer than
+ *     STEP_TOKENS_EFFICIENT tokens: how late somebody new can begin, or a cancellation
  *     take effect;
  *
  * as far as the past tells; but STEP_PROMPT_MIN tokens of prompts there are in any case, so that
