@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/huge-pages.h"
 #include "engine/limits.h"
 #include "engine/pack-tile.h"
 
@@ -152,6 +153,7 @@ int pack_matrix(Pool *pool, const struct PackSource *source, const struct Matrix
 int pack_write(const struct PackTarget *target, uint64_t at, const void *data, size_t size,
                Reason *why) {
     const uint8_t *bytes = data;
+    if (target->pages) huge_touch(target->pages + target->offset + at, size);
     for (size_t done = 0; done < size;) {
         ssize_t n =
             pwrite(target->fd, bytes + done, size - done, (off_t)(target->offset + at + done));

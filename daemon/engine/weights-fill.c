@@ -69,10 +69,10 @@ static int fill_one(struct Weights *weights, size_t i, const struct PackTarget *
     struct Weight *weight = &weights->weights[i];
     struct PackTarget target = {0};
     if (file)
-        target = (struct PackTarget){.fd = file->fd, .offset = file->offset + entry->offset};
+        target = (struct PackTarget){
+            .fd = file->fd, .offset = file->offset + entry->offset, .pages = file->pages};
     else
         target.memory = (uint8_t *)weights->memory + entry->offset;
-    if (file && file->pages) huge_touch(file->pages + target.offset, entry->size);
     int r = weight->vector ? fill_vector(weight, entry, &target, why)
                            : fill_matrix(weights, weight, entry, &target, why);
     /* The disk begins now, not when all is packed. */
