@@ -29,10 +29,14 @@ Sequence *sequence_free(Sequence *sequence) {
 
 /* ---- Tokens ---- */
 
+/* So that only every 64th step grows something, a page of keys and values in most cases. */
+#define MIN_CAPACITY 64u
+
 int sequence_reserve(Sequence *sequence, uint32_t n_more) {
     uint32_t n = sequence->n_tokens + n_more; /* within MODEL_MAX_CONTEXT */
     if (n <= sequence->capacity) return 0;
-    uint32_t capacity = n > 2 * sequence->capacity ? n : 2 * sequence->capacity;
+    uint32_t capacity = sequence->capacity ? 2 * sequence->capacity : MIN_CAPACITY;
+    if (capacity < n) capacity = n;
     Token *tokens = realloc(sequence->tokens, capacity * sizeof *tokens);
     if (!tokens) return -ENOMEM;
     sequence->tokens = tokens;
