@@ -39,6 +39,7 @@ ALWAYS_INLINE void rows_store(float *y, Rows a) {
 }
 
 #include "kernels/x86/float-matmul.h"
+#include "kernels/x86/float-panels.h"
 #include "kernels/x86/scaled-matmul.h"
 
 /* Sums of pairs of the two halves of a tile. */
@@ -170,14 +171,25 @@ ALWAYS_INLINE void i4_dots(const char *block, const struct ScaledColumns *x, Blo
         dots[v][h] = add_pairs(pairs[v][h]) - 8 * x->sums[v * x->per_vector];
 }
 
+/* 12 of the 16 registers are sums; there are 2 of weights and an activation. */
+DEFINE_FLOAT_BLOCK(1)
+DEFINE_FLOAT_BLOCK(2)
+DEFINE_FLOAT_BLOCK(3)
+DEFINE_FLOAT_BLOCK(4)
+DEFINE_FLOAT_BLOCK(5)
+DEFINE_FLOAT_BLOCK(6)
+static FloatBlock *const float_panels[] = {
+    NULL, float_panel_1, float_panel_2, float_panel_3, float_panel_4, float_panel_5, float_panel_6};
+DEFINE_FLOAT_MATMUL(matmul_floats, float_panels)
+
 DEFINE_BLOCK(f32, 1)
 static Block *const f32_blocks[] = {NULL, f32_1};
-DEFINE_MATMUL(avx2_matmul_f32, f32_blocks, NULL, NULL)
+DEFINE_MATMUL(avx2_matmul_f32, f32_blocks, NULL, matmul_floats)
 
 DEFINE_BLOCK(f16, 1)
 DEFINE_BLOCK(f16, 2)
 static Block *const f16_blocks[] = {NULL, f16_1, f16_2};
-DEFINE_MATMUL(avx2_matmul_f16, f16_blocks, NULL, NULL)
+DEFINE_MATMUL(avx2_matmul_f16, f16_blocks, NULL, matmul_floats)
 
 DEFINE_BLOCK(i8, 1)
 DEFINE_BLOCK(i8, 2)
