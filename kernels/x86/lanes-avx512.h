@@ -127,6 +127,19 @@ ALWAYS_INLINE Lanes lanes_scale(Lanes a, Lanes b) {
     return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), n));
 }
 
+/* lanes_scale(a, b), 0 where x < least. */
+ALWAYS_INLINE Lanes lanes_scale_from(Lanes x, float least, Lanes a, Lanes b) {
+    __m512i n = _mm512_slli_epi32(_mm512_castps_si512(b), 23);
+    __mmask16 there = _mm512_cmp_ps_mask(x, lanes_set(least), _CMP_GE_OQ);
+    return _mm512_castsi512_ps(_mm512_maskz_add_epi32(there, _mm512_castps_si512(a), n));
+}
+
+/* Whether least <= a <= most in all lanes. */
+ALWAYS_INLINE bool lanes_all_within(Lanes a, float least, float most) {
+    __mmask16 above = _mm512_cmp_ps_mask(a, lanes_set(least), _CMP_GE_OQ);
+    return _mm512_mask_cmp_ps_mask(above, a, lanes_set(most), _CMP_LE_OQ) == 0xffff;
+}
+
 /* x where x is a NaN, less where x < least, more where x > most, else a. */
 ALWAYS_INLINE Lanes lanes_limit(Lanes x, float least, float less, float most, float more, Lanes a) {
     a = _mm512_mask_mov_ps(a, _mm512_cmp_ps_mask(x, lanes_set(least), _CMP_LT_OQ), lanes_set(less));

@@ -70,10 +70,30 @@ static void ssm_conv(const struct SsmConv *conv) {
 
 /* ---- Scan ---- */
 
+/* exp(delta a). is_decay: of no positive number and no NaN. */
+ALWAYS_INLINE Lanes decay_lanes(Lanes delta, Lanes a, const bool is_decay) {
+    Lanes x = lanes_mul(delta, a);
+    return is_decay ? lanes_exp_below(x) : lanes_exp(x);
+}
+
+/* Whether all delta a of 16 channels are of the kind that a model was trained to have. */
+ALWAYS_INLINE bool are_decays(const struct SsmScan *scan, uint32_t channel, size_t row,
+                              size_t past) {
+    const float *a = scan->a + (size_t)channel * scan->n_state;
+    const uint32_t n = scan->n_channels - channel;
+    bool all = true;
+    for (uint32_t i = 0; i < scan->n_state; i++)
+        all &= lanes_all_within(lanes_load(a + 16 * (size_t)i), -FLT_MAX, 0);
+    for (; row < past; row++)
+        all &= lanes_all_within(load_up_to_16(scan->delta + row * scan->delta_stride + channel, n),
+                                0, FLT_MAX);
+    return all;
+}
+
 /* Rows [row, past) of 16 channels for the n_states states from `first` on. */
 ALWAYS_INLINE void scan_states(const struct SsmScan *scan, const enum SsmScanKind kind,
                                uint32_t channel, size_t row, size_t past, uint32_t first,
-                               const unsigned n_states) {
+                               const unsigned n_states, const bool is_decay) {
     const uint32_t n = scan->n_channels - channel;
     const size_t at = (size_t)channel * scan->n_state + 16 * (size_t)first;
     const Lanes d =
@@ -93,7 +113,7 @@ ALWAYS_INLINE void scan_states(const struct SsmScan *scan, const enum SsmScanKin
         UNROLL for (unsigned i = 0; i < n_states; i++) {
             Lanes decay = kind == SSM_SCAN_HEAD
                               ? lanes_set(scan->a[row * scan->delta_stride])
-                              : exp_mul_lanes(delta, lanes_load(scan->a + at + 16 * i));
+                              : decay_lanes(delta, lanes_load(scan->a + at + 16 * i), is_decay);
             h[i] = lanes_fma(u, lanes_set(b[i]), lanes_mul(decay, h[i]));
             y = lanes_fma(h[i], lanes_set(c[i]), y);
         }
@@ -103,18 +123,23 @@ ALWAYS_INLINE void scan_states(const struct SsmScan *scan, const enum SsmScanKin
 }
 
 ALWAYS_INLINE void scan_rows(const struct SsmScan *scan, const enum SsmScanKind kind,
-                             uint32_t channel, size_t row, size_t past) {
+                             uint32_t channel, size_t row, size_t past, const bool is_decay) {
     uint32_t first = 0;
     for (; scan->n_state - first >= LANES_STATES; first += LANES_STATES)
-        scan_states(scan, kind, channel, row, past, first, LANES_STATES);
-    for (; first < scan->n_state; first++) scan_states(scan, kind, channel, row, past, first, 1);
+        scan_states(scan, kind, channel, row, past, first, LANES_STATES, is_decay);
+    for (; first < scan->n_state; first++)
+        scan_states(scan, kind, channel, row, past, first, 1, is_decay);
 }
 
 ALWAYS_INLINE void scan_channels(const struct SsmScan *scan, const enum SsmScanKind kind) {
     for (uint32_t channel = 0; channel < scan->n_channels; channel += 16)
-        for (size_t row = 0; row < scan->n_rows; row += SCAN_ROWS)
-            scan_rows(scan, kind, channel, row,
-                      scan->n_rows - row < SCAN_ROWS ? scan->n_rows : row + SCAN_ROWS);
+        for (size_t row = 0, past; row < scan->n_rows; row = past) {
+            past = scan->n_rows - row < SCAN_ROWS ? scan->n_rows : row + SCAN_ROWS;
+            if (kind == SSM_SCAN_CHANNELS && are_decays(scan, channel, row, past))
+                scan_rows(scan, kind, channel, row, past, true);
+            else
+                scan_rows(scan, kind, channel, row, past, false);
+        }
 }
 
 static void ssm_scan_channels(const struct SsmScan *scan) {
