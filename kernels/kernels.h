@@ -198,6 +198,7 @@ struct AttendPage {
     size_t key_stride, value_stride;  /* elements from one row to the next */
     const void *k, *v;                /* [n] rows */
     const float *k_scales, *v_scales; /* KV_I8: [n], element = q * scale */
+    const void *next; /* keys that are read after this page, to be asked for ahead; NULL: none */
 };
 
 /* The queries of one call of `attend`, which read the same page, and what is kept of each between

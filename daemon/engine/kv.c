@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "engine/huge-pages.h"
 #include "engine/limits.h"
 #include "engine/rows.h"
 
@@ -140,13 +142,22 @@ void kv_write(const struct KvPool *pool, const struct Kernels *kernels, const st
 
 /* ---- Pages ---- */
 
+/* In huge pages as far as it fills them: attention reads a few kilobytes here and there of each. */
+static struct KvPage *page_allocate(const struct KvPool *pool) {
+    const size_t size = sizeof(struct KvPage) + pool->page_size;
+    if (size < HUGE_PAGE) return rows_allocate(1, size);
+    struct KvPage *page = aligned_alloc(HUGE_PAGE, size);
+    if (page) madvise(page, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    return page;
+}
+
 static struct KvPage *page_new(struct KvPool *pool) {
     struct KvPage *page = pool->spare;
     if (page) {
         pool->spare = page->next;
         pool->n_spare--;
     } else {
-        page = rows_allocate(1, sizeof *page + pool->page_size);
+        page = page_allocate(pool);
     }
     if (page) page->n_users = 1;
     return page;

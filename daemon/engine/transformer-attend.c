@@ -74,14 +74,20 @@ static void end(const struct AttendQueries *queries, uint32_t value_size) {
     }
 }
 
+static struct AttendPage page_at(const struct Attention *attention, const struct Unit *unit,
+                                 uint32_t at, uint32_t n) {
+    return kv_page(&attention->t->kv, unit->cache->pages[at / KV_PAGE], attention->layer_number,
+                   unit->first_head / unit->n_heads, n);
+}
+
 /* The page that begins at position `at`. */
 static void attend_page(const struct Attention *attention, struct Unit *unit, uint32_t at) {
     const struct Transformer *t = attention->t;
+    const uint32_t n_seen = unit->position + unit->n_rows - at;
     const bool is_whole = unit->position + 1 >= at + KV_PAGE;
-    const uint32_t n = is_whole ? KV_PAGE : unit->position + unit->n_rows - at;
-    const struct KvPage *kv = unit->cache->pages[at / KV_PAGE];
-    struct AttendPage page =
-        kv_page(&t->kv, kv, attention->layer_number, unit->first_head / unit->n_heads, n);
+    struct AttendPage page = page_at(attention, unit, at, is_whole ? KV_PAGE : n_seen);
+    const uint32_t n = page.n;
+    if (n_seen > KV_PAGE) page.next = page_at(attention, unit, at + KV_PAGE, 0).k;
     for (uint32_t i = 0; i < n_groups(unit); i++) {
         struct AttendQueries queries = group(t, unit, i);
         queries.step = unit->is_by_head && !is_whole;

@@ -19,11 +19,19 @@ ALWAYS_INLINE Lanes load_elements(const enum KvType type, const void *x, size_t 
                           : lanes_load((const float *)x + i);
 }
 
+/* Asks for element i and those in its cache line. While a page's keys are read, its values are on
+ * their way, and while these are, the next page's keys: pieces of a few kilobytes each that lie
+ * apart, in which the hardware hardly sees a stream. */
+ALWAYS_INLINE void ask_for(const enum KvType type, const void *x, size_t i) {
+    const size_t size = type == KV_I8 ? 1 : type == KV_F16 ? 2 : 4;
+    _mm_prefetch((const char *)x + i * size, _MM_HINT_T1);
+}
+
 /* Scores of n_queries queries and as many positions from j on as there are accumulators for. A
  * position behind the last reads the last one; softmax() overwrites what comes of it. */
 ALWAYS_INLINE void score_some(const enum KvType type, const struct AttendPage *page, const float *q,
-                              size_t q_stride, uint32_t j, PageWeights *s,
-                              const unsigned n_queries) {
+                              size_t q_stride, uint32_t j, PageWeights *s, const unsigned n_queries,
+                              const bool is_first) {
     const unsigned n_keys = LANES_TREES / n_queries;
     size_t k[LANES_TREES];
     Lanes dots[LANES_TREES];
@@ -35,6 +43,7 @@ ALWAYS_INLINE void score_some(const enum KvType type, const struct AttendPage *p
         (j + i < page->n ? j + i : page->n - 1) * page->key_stride;
     for (; page->key_size - d >= 16; d += 16) UNROLL for (unsigned i = 0; i < n_keys; i++) {
             Lanes key = load_elements(type, page->k, k[i] + d);
+            if (is_first) ask_for(type, page->v, (j + i) * page->value_stride + d);
             UNROLL for (unsigned h = 0; h < n_queries; h++) {
                 Lanes *dot = &dots[h * n_keys + i];
                 *dot = lanes_fma(lanes_load(q + h * q_stride + d), key, *dot);
@@ -89,7 +98,8 @@ ALWAYS_INLINE void multiply_scores(PageWeights scores, const float *by, uint32_t
 /* A stretch of positions, and what goes into acc of them. */
 struct Stretch {
     uint32_t from, to;
-    const float *c; /* of each query: what acc is scaled by before */
+    const float *c;   /* of each query: what acc is scaled by before */
+    const void *next; /* keys to ask for; NULL: none */
 };
 
 /* acc = acc * c + p v for n_lanes x 16 dimensions from d on; of the last lanes, if n_last is not
@@ -108,6 +118,7 @@ ALWAYS_INLINE void accumulate_some(const enum KvType type, const struct AttendPa
         const size_t v = j * page->value_stride + d;
         UNROLL for (unsigned i = 0; i < n_lanes; i++) {
             Lanes value = load_elements(type, page->v, v + 16 * i);
+            if (stretch->next) ask_for(type, stretch->next, j * page->key_stride + d + 16 * i);
             UNROLL for (unsigned h = 0; h < n_queries; h++) a[h][i] =
                 lanes_fma(lanes_set(p[h][j]), value, a[h][i]);
         }
@@ -143,7 +154,7 @@ ALWAYS_INLINE void accumulate_rest(const enum KvType type, const struct AttendPa
     static const float one = 1;
     const uint32_t from = attend_seen(queries, page, h);
     for (unsigned i = 1; i < n_queries; i++) {
-        const struct Stretch rest = {from, attend_seen(queries, page, h + i), &one};
+        const struct Stretch rest = {from, attend_seen(queries, page, h + i), &one, NULL};
         accumulate(type, page, &rest, p + i, queries->acc + (h + i) * queries->acc_stride, 0, 1);
     }
 }
@@ -155,16 +166,20 @@ ALWAYS_INLINE void attend_some(const enum KvType type, const struct AttendPage *
     float c[ATTEND_QUERIES];
     PageWeights p[ATTEND_QUERIES];
 
+    const float *q = queries->q + h * queries->q_stride;
     for (uint32_t j = 0; j < most; j += LANES_TREES / n_queries)
-        score_some(type, page, queries->q + h * queries->q_stride, queries->q_stride, j, p,
-                   n_queries);
+        if (h == 0)
+            score_some(type, page, q, queries->q_stride, j, p, n_queries, true);
+        else
+            score_some(type, page, q, queries->q_stride, j, p, n_queries, false);
     for (unsigned i = 0; i < n_queries; i++) {
         const uint32_t n = attend_seen(queries, page, h + i);
         if (type == KV_I8) multiply_scores(p[i], page->k_scales, n);
         c[i] = softmax(p[i], n, &queries->max[h + i], &queries->sum[h + i]);
         if (type == KV_I8) multiply_scores(p[i], page->v_scales, n);
     }
-    accumulate(type, page, &(const struct Stretch){0, attend_seen(queries, page, h), c}, p,
+    const void *next = h == 0 ? page->next : NULL;
+    accumulate(type, page, &(const struct Stretch){0, attend_seen(queries, page, h), c, next}, p,
                queries->acc + h * queries->acc_stride, queries->acc_stride, n_queries);
     if (queries->step > 0) accumulate_rest(type, page, queries, h, p, n_queries);
 }

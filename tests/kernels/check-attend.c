@@ -66,6 +66,7 @@ static struct AttendPage new_page(enum Fill fill, const struct Shape *s) {
         .v = new_rows(SLOT_C, fill, s, s->value_size),
         .k_scales = s->type == KV_I8 ? new_scales(SLOT_E, fill, s) : NULL,
         .v_scales = s->type == KV_I8 ? new_scales(SLOT_F, fill, s) : NULL,
+        .next = s->more ? (const void *)1 : NULL, /* to ask for is not to read */
     };
 }
 
