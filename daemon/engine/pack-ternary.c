@@ -20,7 +20,7 @@ static const struct Case {
     uint32_t n_vectors;
     uint32_t share; /* so much of the data is enough: more vectors compute more and read no more */
     double weight;
-} cases[TERNARY_N_CASES] = {{1, 1, 0.7}, {8, 4, 0.2}, {64, 32, 0.1}};
+} cases[TERNARY_N_CASES] = {{1, 1, 0.7}, {8, 8, 0.2}, {64, 128, 0.1}};
 
 /* Weights of a matrix that is worth a trial: a layer of such is not the model of a cache. */
 #define TRIAL_WEIGHTS (1u << 20)
@@ -32,7 +32,7 @@ static const struct Case {
 #define MIN_TURNS 2u
 #define MAX_TURNS 6u
 /* After so many seconds a case has no more turns. */
-#define CASE_SECONDS 0.05
+#define CASE_SECONDS 0.03
 /* What has to be gained: less is noise. */
 #define TRIAL_GAIN 1.03
 
@@ -158,7 +158,7 @@ static void try(Pool *pool, struct TernaryTrial *trial) {
     const size_t tile_size = largest_tile(trial->n_cols), n_tiles = trial_size() / tile_size + 2;
     const size_t stride = (((size_t)trial->n_cols + 63) / 64 | 1) * 64; /* as input.c has it */
     int8_t *q = calloc(MAX_VECTORS, stride);
-    /* 64 vectors have a 32nd of the rows, and two tiles more */
+    /* no case has more than as many numbers as there are rows, and a tile of each vector */
     float *y = calloc((2 * n_tiles + 2 * MAX_VECTORS) * TILE_ROWS, sizeof *y);
     struct Race race = {
         .matrix = {MATRIX_T2, (uint32_t)(n_tiles - 1) * TILE_ROWS, trial->n_cols, 1, NULL},
