@@ -80,11 +80,13 @@ ALWAYS_INLINE void add_group(const char *group, size_t tile_size, const int8_t *
 }
 
 /* 81 times this is 1 mod 2^32: it divides what is a multiple of 81. */
-#define INVERSE_81 0x781948b1u
+#define INVERSE_81 0x781948b1
 
 ALWAYS_INLINE Sums dot_of(const Sums sums[5], const unsigned n_sums) {
     const unsigned n_shifted = n_sums == 5 ? 4 : n_sums;
-    Sums dot = n_sums == 5 ? sums[4] * (int)INVERSE_81 : (Sums){0};
+    Sums dot = {0};
+    if (n_sums == 5)
+        dot = (Sums)_mm512_mullo_epi32((__m512i)sums[4], _mm512_set1_epi32(INVERSE_81));
     UNROLL
     for (unsigned i = 0; i < n_shifted; i++) dot += sums[i] >> 2 * i;
     return dot;
