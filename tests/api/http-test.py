@@ -405,7 +405,7 @@ def vanish(door, connect, body, read_first):
             pass
     peer.close()
     for number in sorted(started):
-        door.wait("cancelled", number, 5)
+        door.wait("cancelled", number)
 
 
 def vanish_in_the_stream(door):
