@@ -1,21 +1,9 @@
 /* A budget that finds what fits, on machines of all kinds. */
 #include "test.h"
 
+#include "step-machines.h"
 #include "worker/step-budget.h"
 
-/* Microseconds of a step of n tokens. */
-typedef double Cost(double n);
-
-static double fast(double n) {
-    return 5000 + 200 * n;
-}
-static double slow(double n) {
-    return 150000 + 20000 * n;
-}
-/* Memory is the limit up to eight vectors; more go through panels. */
-static double panels(double n) {
-    return n <= 8 ? 100000 + 5000 * n : 150000 + 15000 * n;
-}
 static double tokens_only(double n) {
     return 1000 * n;
 }

@@ -5,26 +5,14 @@
 #include <unistd.h>
 
 #include "fake-model.h"
+#include "step-machines.h"
 #include "worker/limits.h"
 #include "worker/stepper.h"
 
 #define N_JOBS_MAX 8
 #define N_CTX 65536
 
-/* ---- A machine: microseconds of a step of n tokens ---- */
-
-typedef double Cost(double n);
-
-static double fast(double n) {
-    return 5000 + 200 * n;
-}
-static double slow(double n) {
-    return 150000 + 20000 * n;
-}
-/* Memory is the limit up to eight vectors; more go through panels. */
-static double panels(double n) {
-    return n <= 8 ? 100000 + 5000 * n : 150000 + 15000 * n;
-}
+/* ---- A machine ---- */
 
 static Cost *cost;
 static double now_usec;
