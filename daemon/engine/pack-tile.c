@@ -76,28 +76,29 @@ static int copy_f16(const struct PackSource *source, uint32_t first, uint32_t n,
 
 /* ---- Codes as they are ---- */
 
-static int copy_t2(const struct PackSource *source, uint32_t first, uint32_t n,
-                   struct TileScratch *scratch, void *dst, Reason *why) {
+typedef void PackTrits(const int8_t *trits, uint32_t n_rows, uint32_t n_cols, void *dst);
+
+static int copy_trits(PackTrits *pack, const struct PackSource *source, uint32_t first, uint32_t n,
+                      struct TileScratch *scratch, void *dst) {
     int8_t *trits = (int8_t *)scratch->codes;
     quant_trits(&source->matrix, first, n, trits, source->matrix.n_cols);
-    matrix_pack_t2(trits, n, (uint32_t)source->matrix.n_cols, dst);
+    pack(trits, n, (uint32_t)source->matrix.n_cols, dst);
     return 0;
+}
+
+static int copy_t2(const struct PackSource *source, uint32_t first, uint32_t n,
+                   struct TileScratch *scratch, void *dst, Reason *why) {
+    return copy_trits(matrix_pack_t2, source, first, n, scratch, dst);
 }
 
 static int copy_t1_6(const struct PackSource *source, uint32_t first, uint32_t n,
                      struct TileScratch *scratch, void *dst, Reason *why) {
-    int8_t *trits = (int8_t *)scratch->codes;
-    quant_trits(&source->matrix, first, n, trits, source->matrix.n_cols);
-    matrix_pack_t1_6(trits, n, (uint32_t)source->matrix.n_cols, dst);
-    return 0;
+    return copy_trits(matrix_pack_t1_6, source, first, n, scratch, dst);
 }
 
 static int copy_lut(const struct PackSource *source, uint32_t first, uint32_t n,
                     struct TileScratch *scratch, void *dst, Reason *why) {
-    int8_t *trits = (int8_t *)scratch->codes;
-    quant_trits(&source->matrix, first, n, trits, source->matrix.n_cols);
-    matrix_pack_lut(trits, n, (uint32_t)source->matrix.n_cols, dst);
-    return 0;
+    return copy_trits(matrix_pack_lut, source, first, n, scratch, dst);
 }
 
 static int copy_i8(const struct PackSource *source, uint32_t first, uint32_t n,
