@@ -6,12 +6,10 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "engine/bench/machine.h"
+#include "engine/huge-pages.h"
 #include "kernels/probe.h"
-
-#define HUGE_PAGE ((size_t)2 << 20)
 
 /* A run of multiplications: longer than it takes the pool to begin, short enough to fall between
  * what else the machine does. */
@@ -22,8 +20,8 @@ static atomic_uint_fast64_t sink; /* so that no loop is for nothing */
 /* ---- Memory ---- */
 
 struct Reading {
-    char *mapping, *data;
-    size_t mapped, part; /* a thread's bytes */
+    char *data;
+    size_t size, part; /* in all; a thread's bytes */
     unsigned n_streams, prefetch;
 };
 
@@ -53,19 +51,16 @@ static size_t part_size(unsigned n_threads) {
 
 static int reading_begin(struct Reading *self, Pool *pool, bool is_huge) {
     self->part = part_size(pool_n_threads(pool));
-    const size_t size = self->part * pool_n_threads(pool);
-    self->mapped = size + HUGE_PAGE;
-    self->mapping =
-        mmap(NULL, self->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (self->mapping == MAP_FAILED) return -ENOMEM;
-    self->data = self->mapping + (HUGE_PAGE - (uintptr_t)self->mapping % HUGE_PAGE) % HUGE_PAGE;
-    madvise(self->data, size, is_huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    self->size = self->part * pool_n_threads(pool);
+    self->data = huge_allocate(self->size);
+    if (!self->data) return -ENOMEM;
+    if (!is_huge) madvise(self->data, self->size, MADV_NOHUGEPAGE);
     pool_run(pool, fill_job, self);
     return 0;
 }
 
 static void reading_end(struct Reading *self) {
-    munmap(self->mapping, self->mapped);
+    munmap(self->data, self->size);
 }
 
 /* The fastest pass is what counts: others were disturbed. */

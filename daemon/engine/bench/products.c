@@ -8,6 +8,7 @@
 
 #include "engine/bench/filling.h"
 #include "engine/bench/machine.h"
+#include "engine/huge-pages.h"
 #include "engine/input.h"
 #include "engine/synthetic/synthetic.h"
 
@@ -55,9 +56,8 @@ static unsigned copies_count(const struct Products *self) {
 static int matrices_make(struct Products *self) {
     self->n_copies = copies_count(self);
     self->size = self->n_copies * matrix_bytes(self);
-    self->data = mmap(NULL, self->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (self->data == MAP_FAILED) return -ENOMEM;
-    madvise(self->data, self->size, MADV_HUGEPAGE);
+    self->data = huge_allocate(self->size);
+    if (!self->data) return -ENOMEM;
     return filling_make(self->layout, self->n_rows, self->n_cols, self->n_copies, self->data);
 }
 
@@ -151,7 +151,7 @@ static int shape_measure(struct Products *self) {
         self->next = 0;
         r = matrices_make(self);
         if (r == 0) r = layout_measure(self);
-        if (self->data != MAP_FAILED) munmap(self->data, self->size);
+        if (self->data) munmap(self->data, self->size);
     }
     input_done(&self->input);
     rows_done(&self->y);
