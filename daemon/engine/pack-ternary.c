@@ -59,7 +59,7 @@ static bool is_forced(enum MatrixLayout *ret) {
 double ternary_cost(const struct TernaryTrial *trial, unsigned i) {
     double cost = 0;
     for (unsigned k = 0; k < TERNARY_N_CASES; k++)
-        cost += cases[k].weight * trial->times[k][i] / trial->times[k][0];
+        cost += cases[k].weight * (trial->times[k][i] / trial->times[k][0]);
     return cost;
 }
 
