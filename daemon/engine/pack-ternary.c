@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/huge-pages.h"
+
 /* First the one that the others must beat. */
 static const struct {
     const char *name;
@@ -140,7 +142,6 @@ static size_t largest_tile(uint32_t n_cols) {
 
 static void time_all(Pool *pool, struct Race *race, struct TernaryTrial *trial) {
     const uint32_t n_tiles = matrix_n_tiles(race->matrix.n_rows);
-    madvise((void *)race->matrix.data, race->size, MADV_HUGEPAGE);
     pool_run(pool, fill_job, race);
     for (unsigned k = 0; k < TERNARY_N_CASES; k++) {
         race->matrix.n_rows = (n_tiles / cases[k].share + 1) * TILE_ROWS;
@@ -166,12 +167,12 @@ static void try(Pool *pool, struct TernaryTrial *trial) {
         .size = n_tiles * tile_size,
         .y = y,
     };
-    void *data = mmap(NULL, race.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (data != MAP_FAILED && q && y) {
+    void *data = huge_allocate(race.size);
+    if (data && q && y) {
         race.matrix.data = data;
         time_all(pool, &race, trial);
     }
-    if (data != MAP_FAILED) munmap(data, race.size);
+    if (data) munmap(data, race.size);
     free(y);
     free(q);
 }
