@@ -18,6 +18,7 @@ static size_t round_up(size_t n, size_t multiple) {
     return (n + multiple - 1) / multiple * multiple;
 }
 
+/* Reading, packing and verifying weights are many runs: the caller is settled while they last. */
 static int start_compute(struct Compute *compute, const struct EngineOptions *options,
                          Reason *why) {
     compute->kernels = options->kernels ? options->kernels : kernels_best();
@@ -26,10 +27,12 @@ static int start_compute(struct Compute *compute, const struct EngineOptions *op
         return reason_set(why, EINVAL, "a step may have %u tokens at most", STEP_MAX_TOKENS);
     if (options->threads_of) {
         compute->pool = options->threads_of->compute.pool;
-        return 0;
+    } else {
+        int r = pool_new(options->n_threads, &compute->pool);
+        if (r < 0) return reason_set(why, -r, "the compute threads cannot be started");
     }
-    int r = pool_new(options->n_threads, &compute->pool);
-    return r < 0 ? reason_set(why, -r, "the compute threads cannot be started") : 0;
+    pool_settle(compute->pool);
+    return 0;
 }
 
 static int check_shape(const Engine *engine, const struct ModelShape *shape, Reason *why) {
@@ -92,6 +95,7 @@ int engine_open_parts(const int *fds, size_t n_fds, const struct EngineOptions *
     engine->shares_threads = options->threads_of;
     int r = start_compute(&engine->compute, options, why);
     if (r == 0) r = load(engine, (struct SourceFiles){fds, n_fds}, options, why);
+    pool_leave(engine->compute.pool);
     if (r != 0) {
         engine_free(engine);
         if (r == -ENOMEM) reason_set(why, ENOMEM, "not enough memory for the model");

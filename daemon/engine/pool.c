@@ -132,6 +132,10 @@ void pool_settle(const Pool *pool) {
     seat.pool = pool;
 }
 
+void pool_leave(const Pool *pool) {
+    if (pool && seat.pool == pool) leave_seat();
+}
+
 /* Pinned where there is a core left for it, with all signals left to the process' own threads. */
 static int start_worker(struct Worker *worker, const int *cores, unsigned n_cores) {
     pthread_attr_t attributes;
@@ -179,7 +183,7 @@ int pool_new(unsigned n_threads, Pool **ret) {
 
 Pool *pool_free(Pool *pool) {
     if (!pool) return NULL;
-    if (seat.pool == pool) leave_seat();
+    pool_leave(pool);
     pool->quit = true;
     wake_workers(pool);
     for (unsigned i = 1; i <= pool->n_started; i++) pthread_join(pool->workers[i].id, NULL);

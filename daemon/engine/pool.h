@@ -31,10 +31,12 @@ unsigned pool_n_threads(const Pool *pool);
  * the job is seen after the call. */
 void pool_run(Pool *pool, PoolJob *job, void *userdata);
 
-/* Pins the calling thread to the core that the pool's workers leave to it, until it frees the pool,
- * makes another one or settles there: threads and processes that it starts before that are pinned,
- * too. Costs nothing where that is so already. */
+/* Pins the calling thread to the core that the pool's workers leave to it, until it leaves or frees
+ * the pool, makes another one or settles there: threads and processes that it starts before that
+ * are pinned, too. Costs nothing where that is so already. */
 void pool_settle(const Pool *pool);
+/* The calling thread may run anywhere again. Accepts NULL, and a pool that it is not settled in. */
+void pool_leave(const Pool *pool);
 
 /* The part of n things in a row that is a thread's: [*ret_begin, *ret_end). */
 static inline void pool_share(unsigned thread, unsigned n_threads, unsigned long n,

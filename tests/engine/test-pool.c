@@ -121,6 +121,10 @@ static void settling(void) {
     pool_free(other);
     now = cpus();
     CHECK_INT(CPU_COUNT(&now), n > 1 ? 1 : CPU_COUNT(&before));
+    pool_leave(pool);
+    now = cpus();
+    CHECK(CPU_EQUAL(&now, &before));
+    pool_settle(pool);
     pool_free(pool);
     now = cpus();
     CHECK(CPU_EQUAL(&now, &before));
