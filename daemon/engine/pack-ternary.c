@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "engine/bench/samples.h"
 #include "engine/huge-pages.h"
 
 /* First the one that the others must beat. */
@@ -20,9 +20,9 @@ static const struct {
  * that someone waits for, have one vector. Drafts and several users at once make a few. */
 static const struct Case {
     uint32_t n_vectors;
-    uint32_t share; /* so much of the data is enough: more vectors compute more and read no more */
+    uint32_t n_pieces; /* of the data, one of which is multiplied at a time: about a millisecond */
     double weight;
-} cases[TERNARY_N_CASES] = {{1, 1, 0.7}, {8, 8, 0.2}, {64, 128, 0.1}};
+} cases[TERNARY_N_CASES] = {{1, 16, 0.7}, {8, 64, 0.2}, {64, 256, 0.1}};
 
 /* Weights of a matrix that is worth a trial: a layer of such is not the model of a cache. */
 #define TRIAL_WEIGHTS (1u << 20)
@@ -30,13 +30,12 @@ static const struct Case {
  * loads a model can spare. */
 #define TRIAL_MIN_SIZE ((size_t)64 << 20)
 #define TRIAL_MAX_SIZE ((size_t)320 << 20)
-/* Turns of a case; the fastest counts, for others' work only adds. */
-#define MIN_TURNS 2u
-#define MAX_TURNS 6u
+/* Turns of a case, in each of which every layout multiplies the piece that is next: whatever else
+ * the machine does meets all of them, and the median is what a token will meet. */
+#define MIN_TURNS 3u
+#define MAX_TURNS 25u
 /* After so many seconds a case has no more turns. */
-#define CASE_SECONDS 0.03
-/* What has to be gained: less is noise. */
-#define TRIAL_GAIN 1.03
+#define CASE_SECONDS 0.035
 
 const char *ternary_layout_name(unsigned i) {
     return layouts[i].name;
@@ -67,10 +66,10 @@ double ternary_cost(const struct TernaryTrial *trial, unsigned i) {
 
 unsigned ternary_choose(const struct TernaryTrial *trial) {
     unsigned best = 0;
-    double least = 1 / TRIAL_GAIN;
+    double least = 1;
     for (unsigned i = 1; i < TERNARY_N_LAYOUTS; i++) {
         double cost = ternary_cost(trial, i);
-        if (cost > least) continue;
+        if (cost >= least) continue;
         best = i;
         least = cost;
     }
@@ -80,9 +79,10 @@ unsigned ternary_choose(const struct TernaryTrial *trial) {
 /* ---- A trial ---- */
 
 struct Race {
-    struct Matrix matrix;
+    struct Matrix matrix; /* a piece of the data */
     struct Activations x;
-    size_t size; /* of the data */
+    char *data;
+    size_t size, at; /* of the data; where the next piece begins */
     float *y;
 };
 
@@ -99,28 +99,31 @@ static void fill_job(void *userdata, unsigned thread, unsigned n_threads) {
     const struct Race *race = userdata;
     unsigned long begin, end;
     pool_share(thread, n_threads, race->size, &begin, &end);
-    memset((char *)race->matrix.data + begin, 0x55, end - begin);
+    memset(race->data + begin, 0x55, end - begin);
 }
 
+/* Multiplies the next piece of the data. */
 static double run_once(Pool *pool, struct Race *race, enum MatrixLayout layout) {
-    struct timespec start, end;
-    race->matrix.layout = layout;
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    struct Matrix *matrix = &race->matrix;
+    const size_t size = matrix_n_tiles(matrix->n_rows) * matrix_tile_size(layout, matrix->n_cols);
+    if (race->at + size > race->size) race->at = 0;
+    matrix->layout = layout;
+    matrix->data = race->data + race->at;
+    race->at += size;
+    const double start = bench_now();
     pool_run(pool, race_job, race);
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    return (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec);
+    return bench_now() - start;
 }
 
 static void time_case(Pool *pool, struct Race *race, double times[TERNARY_N_LAYOUTS]) {
-    double spent = 0;
+    struct Samples samples[TERNARY_N_LAYOUTS] = {0};
+    const double start = bench_now();
     for (unsigned turn = 0; turn < MAX_TURNS; turn++) {
-        if (turn >= MIN_TURNS && spent > CASE_SECONDS) break;
-        for (unsigned i = 0; i < TERNARY_N_LAYOUTS; i++) {
-            double time = run_once(pool, race, layouts[i].layout);
-            if (turn == 0 || time < times[i]) times[i] = time;
-            spent += time;
-        }
+        if (turn >= MIN_TURNS && bench_now() - start > CASE_SECONDS) break;
+        for (unsigned i = 0; i < TERNARY_N_LAYOUTS; i++)
+            bench_sample(&samples[i], run_once(pool, race, layouts[i].layout));
     }
+    for (unsigned i = 0; i < TERNARY_N_LAYOUTS; i++) times[i] = bench_quantile(&samples[i], 0.5);
 }
 
 static size_t trial_size(void) {
@@ -141,10 +144,10 @@ static size_t largest_tile(uint32_t n_cols) {
 }
 
 static void time_all(Pool *pool, struct Race *race, struct TernaryTrial *trial) {
-    const uint32_t n_tiles = matrix_n_tiles(race->matrix.n_rows);
+    const size_t n_tiles = race->size / largest_tile(trial->n_cols);
     pool_run(pool, fill_job, race);
     for (unsigned k = 0; k < TERNARY_N_CASES; k++) {
-        race->matrix.n_rows = (n_tiles / cases[k].share + 1) * TILE_ROWS;
+        race->matrix.n_rows = (uint32_t)(n_tiles / cases[k].n_pieces + 1) * TILE_ROWS;
         race->x.n_vectors = cases[k].n_vectors;
         time_case(pool, race, trial->times[k]);
     }
@@ -159,20 +162,17 @@ static void try(Pool *pool, struct TernaryTrial *trial) {
     const size_t tile_size = largest_tile(trial->n_cols), n_tiles = trial_size() / tile_size + 2;
     const size_t stride = (((size_t)trial->n_cols + 63) / 64 | 1) * 64; /* as input.c has it */
     int8_t *q = calloc(MAX_VECTORS, stride);
-    /* no case has more than as many numbers as there are rows, and a tile of each vector */
-    float *y = calloc((2 * n_tiles + 2 * MAX_VECTORS) * TILE_ROWS, sizeof *y);
+    /* no case has more results than there are rows in all, and a tile of each vector */
+    float *y = calloc((n_tiles + 2 * MAX_VECTORS) * TILE_ROWS, sizeof *y);
     struct Race race = {
-        .matrix = {MATRIX_T2, (uint32_t)(n_tiles - 1) * TILE_ROWS, trial->n_cols, 1, NULL},
+        .matrix = {.n_cols = trial->n_cols, .scale = 1},
         .x = {ACTIVATION_I8_TOKEN, 0, trial->n_cols, stride, NULL, q, scales, sums},
+        .data = huge_allocate(n_tiles * tile_size),
         .size = n_tiles * tile_size,
         .y = y,
     };
-    void *data = huge_allocate(race.size);
-    if (data && q && y) {
-        race.matrix.data = data;
-        time_all(pool, &race, trial);
-    }
-    if (data) munmap(data, race.size);
+    if (race.data && q && y) time_all(pool, &race, trial);
+    if (race.data) munmap(race.data, race.size);
     free(y);
     free(q);
 }
