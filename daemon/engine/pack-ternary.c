@@ -66,7 +66,7 @@ double ternary_cost(const struct TernaryTrial *trial, unsigned i) {
 
 unsigned ternary_choose(const struct TernaryTrial *trial) {
     unsigned best = 0;
-    double least = 1;
+    double least = ternary_cost(trial, 0);
     for (unsigned i = 1; i < TERNARY_N_LAYOUTS; i++) {
         double cost = ternary_cost(trial, i);
         if (cost >= least) continue;
