@@ -7,16 +7,10 @@ called, which must not return."""
 import os
 import shutil
 import subprocess
-import sys
+
+import tap
 
 INSTALL = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--fetch-retries=1"]
-
-
-def skip(reason):
-    """Ends a TAP test as skipped, loudly."""
-    print(f"1..0 # SKIP {reason}")
-    print(f"skipped: {reason}", file=sys.stderr)
-    sys.exit()
 
 
 def run_npm(place, on_missing):
@@ -28,7 +22,7 @@ def run_npm(place, on_missing):
         on_missing(f"npm install failed: {done.stderr.strip().splitlines()[-1:]}")
 
 
-def install(package, place, programs, on_missing=skip):
+def install(package, place, programs, on_missing=tap.skip):
     for program in ("node", "npm"):
         if not shutil.which(program):
             on_missing(f"{program} is not installed")

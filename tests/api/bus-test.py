@@ -13,14 +13,14 @@ import sys
 import tempfile
 import termios
 import threading
-import traceback
 import xml.etree.ElementTree as xml
+
+import tap
 
 try:
     from gi.repository import Gio, GLib
 except ImportError:
-    print("1..0 # SKIP python3-gi is not installed")
-    sys.exit()
+    tap.skip("python3-gi is not installed")
 
 NAME, ROOT, ERROR = "org.ryzenllm1", "/org/ryzenllm1", "org.ryzenllm1.Error."
 INVALID = "org.freedesktop.DBus.Error.InvalidArgs"
@@ -772,37 +772,31 @@ def start_problems(directory):
     assert result.returncode == 1 and "/nonexistent" in result.stderr, result
 
 
-def report(number, name, function, *arguments):
-    try:
-        function(*arguments)
-        print(f"ok {number} - {name}", flush=True)
-        return True
-    except Exception:
-        print(*("# " + line for line in traceback.format_exc().splitlines()), sep="\n")
-        print(f"not ok {number} - {name}", flush=True)
-        return False
+def with_client(test, daemon):
+    test(daemon, daemon.client)  # another one when the daemon was started again
+
+
+def stopping(daemon, client):
+    assert daemon.stop() == 0
 
 
 def main():
     wanted = sys.argv[6:]
-    tests = [t for t in TESTS if not wanted or t.__name__ in wanted or t in (installing,)]
-    print(f"1..{len(tests) + 1}")
     with tempfile.TemporaryDirectory(prefix="ryzen-llm-") as directory:
         os.chmod(directory, 0o755)
-        fine = report(1, "start_problems", start_problems, directory)
         daemon = Daemon(directory)
         daemon.configure(MemoryBudget="2G")
         try:
             daemon.start()
-            for number, test in enumerate(tests, 2):
-                fine &= report(number, test.__name__, test, daemon, daemon.client)
-            fine &= daemon.stop() == 0
+            status = tap.run([("start_problems", start_problems, directory),
+                              *((test.__name__, with_client, test, daemon) for test in [*TESTS, stopping])],
+                             [*wanted, "installing", "stopping"] if wanted else ())
         finally:
             if daemon.process and daemon.process.poll() is None:
                 daemon.process.kill()
             daemon.bus.terminate()
             daemon.bus.wait()
-    sys.exit(0 if fine else 1)
+    sys.exit(status)
 
 
 main()

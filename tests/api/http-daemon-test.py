@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 
+import tap
+
 DAEMON, WORKER, MAKE_MODEL = sys.argv[1:4]
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -287,18 +289,6 @@ def a_worker_that_dies(service):
 CASES = [answers, streams, stops, seeds, log_probabilities, biases, samplers, at_once, templates, refusals, vanishing_frees_the_place, a_worker_that_dies]
 
 
-def run(number, case, service):
-    try:
-        case(service)
-    except Exception as problem:  # whatever went wrong is a failed case
-        frame = problem.__traceback__.tb_next
-        print(f"# {case.__name__}, line {frame.tb_lineno if frame else '?'}: {type(problem).__name__}: {problem}")
-        print("not ok", number, "-", case.__name__, flush=True)
-        return False
-    print("ok", number, "-", case.__name__, flush=True)
-    return True
-
-
 def stops_cleanly(service):
     with start_slow(service):
         assert service.stop() == 0
@@ -306,17 +296,14 @@ def stops_cleanly(service):
 
 def main():
     if not shutil.which("dbus-daemon"):
-        print("1..0 # SKIP dbus-daemon is not installed")
-        sys.exit()
+        tap.skip("dbus-daemon is not installed")
     with tempfile.TemporaryDirectory() as directory:
         service = Service(directory)
-        cases = [*CASES, stops_cleanly]
-        print(f"1..{len(cases)}")
-        good = [run(number, case, service) for number, case in enumerate(cases, 1)]
+        status = tap.run(tap.named([*CASES, stops_cleanly], service))
         for process in (service.process, service.bus):
             if process.poll() is None:
                 process.kill()
-    sys.exit(0 if all(good) else 1)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

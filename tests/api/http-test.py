@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The HTTP door from outside, in front of a double of the service (fake-service.c says what its models do).
 
-Usage: http-test.py HTTP_DOOR"""
+Usage: http-test.py HTTP_DOOR [TEST...]"""
 import concurrent.futures
 import http.client
 import json
@@ -14,6 +14,8 @@ import sys
 import tempfile
 import threading
 import time
+
+import tap
 
 KEY = "test-key-0123456789"
 OTHER_KEY = "another-key-0123456789"
@@ -542,15 +544,6 @@ CASES = [
     vanish_before_the_answer, slow_reader, slow_sender, many_connections, tcp_keys, tcp_hosts, tcp_namespaces, tcp_keys_change]
 
 
-def run(case, door):
-    try:
-        case(door)
-        return True
-    except Exception as problem:  # whatever went wrong is a failed case
-        print(f"# {case.__name__}: {type(problem).__name__}: {problem} (line {problem.__traceback__.tb_next.tb_lineno})")
-        return False
-
-
 def stopped_while_answering(door):
     peer = door.connect()
     peer.sendall(request_bytes("/v1/completions", {"model": "endless", "prompt": "x", "stream": True}))
@@ -564,17 +557,13 @@ def stopped_while_answering(door):
 
 
 def main():
-    chosen = [case for case in CASES if len(sys.argv) < 3 or case.__name__ in sys.argv[2:]]
+    wanted = sys.argv[2:]
     with tempfile.TemporaryDirectory() as directory:
         door = Door(sys.argv[1], directory)
-        good = []
-        print(f"1..{len(chosen) + 1}")
-        for number, case in enumerate([*chosen, stopped_while_answering], 1):
-            good.append(run(case, door))
-            print("ok" if good[-1] else "not ok", number, "-", case.__name__, flush=True)
+        status = tap.run(tap.named([*CASES, stopped_while_answering], door), [*wanted, "stopped_while_answering"] if wanted else ())
         if door.process.poll() is None:
             door.process.kill()
-    sys.exit(0 if all(good) else 1)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

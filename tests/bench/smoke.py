@@ -8,7 +8,8 @@ import os
 import stat
 import subprocess
 import sys
-import tempfile
+
+import tap
 
 SCRIPT, WORKER, BUILD = sys.argv[1:]
 SMALL = ("--shape", "draft-350m", "--layers", "2", "--vocabulary", "1000", "--turns", "2", "--budget", "0.02", "--threads", "1",
@@ -76,31 +77,12 @@ def test_npm(folder):
     npm = ("--npm", os.path.join(BUILD, "llama.cpp"), "--decode", "4", "--prompt", "128")
     done = run(*npm, "--json")
     if done.returncode == 77:
-        return done.stderr.strip()
+        raise tap.Skip(done.stderr.strip())
     check(done, {"llama.cpp": {"decode", "prompt 128", "load"}})
     table = run(*npm)
     assert table.returncode == 0 and [line.split()[0] for line in table.stdout.splitlines()] == [
         "MEASURED", "decode", "prompt", "together", "load"], table
-    return None
-
-
-def main():
-    tests = [test_peers, test_none, test_npm]
-    print(f"1..{len(tests)}", flush=True)
-    n_failed = 0
-    for number, test in enumerate(tests, 1):
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                skipped = test(folder)
-                print(f"ok {number} - {test.__name__}" + (f" # SKIP {skipped}" if skipped else ""), flush=True)
-                if skipped:
-                    print(f"skipped: {skipped}", file=sys.stderr)
-            except Exception as why:  # pylint: disable=broad-except
-                n_failed += 1
-                print(*(f"# {line}" for line in repr(why)[:2000].splitlines()), sep="\n")
-                print(f"not ok {number} - {test.__name__}", flush=True)
-    sys.exit(1 if n_failed else 0)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(tap.run(tap.named(map(tap.in_folder, [test_peers, test_none, test_npm]))))

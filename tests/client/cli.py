@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The real ryzen-llm against mock-service.py on a bus of its own: every verb, errors, Ctrl-C, pipes and terminals.
 
-Usage: cli.py RYZEN_LLM MOCK_SERVICE FOLDER_OF_INTERFACES BASH_COMPLETION
+Usage: cli.py RYZEN_LLM MOCK_SERVICE FOLDER_OF_INTERFACES BASH_COMPLETION [TEST...]
 """
 import errno
 import json
@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import xml.etree.ElementTree
+
+import tap
 
 TIMEOUT = 30
 PROMPT = rb">\x1b\[0m "
@@ -690,27 +691,17 @@ def test_bus_ends():
     assert process.returncode == 1 and b"connection to the bus was lost" in err, (out, err)
 
 
-def main():
-    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
-    print(f"1..{len(tests)}")
-    failed = False
-    for number, (name, test) in enumerate(tests, 1):
-        try:
-            bus.drop_events()
-            test()
-            print(f"ok {number} - {name[5:]}", flush=True)
-        except Exception:  # pylint: disable=broad-except
-            failed = True
-            print(*("# " + line for line in traceback.format_exc().splitlines()), sep="\n")
-            print(f"not ok {number} - {name[5:]}", flush=True)
-    sys.exit(failed)
+def run_test(test):
+    bus.drop_events()
+    test()
 
 
 bus, empty_bus = Bus(), Bus()
 try:
     with tempfile.TemporaryDirectory() as folder:
         bus.start_service()
-        main()
+        status = tap.run(((name, run_test, test) for name, test in list(globals().items()) if name.startswith("test_")), sys.argv[5:])
 finally:
     bus.stop()
     empty_bus.stop()
+sys.exit(status)

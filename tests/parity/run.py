@@ -10,19 +10,19 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 
-SOURCE = os.path.dirname(os.path.abspath(__file__))
-sys.dont_write_bytecode = True
-sys.path += [os.path.join(SOURCE, os.pardir), os.path.join(SOURCE, os.pardir, "reference")]
 import npm
+import tap
+
+SOURCE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(SOURCE, os.pardir, "reference"))
 
 N_TOKENS = 24
 
 
 def skip(reason):
-    npm.skip(f"{reason}: the engine is NOT compared with llama.cpp")
+    tap.skip(f"{reason}: the engine is NOT compared with llama.cpp")
 
 
 try:
@@ -122,39 +122,30 @@ def check(case, path, logits_program, llama):
     theirs = their_probabilities(llama, path, tokens, n_vocab)
     difference = np.abs(ours - theirs).max()
     n_other = int((ours.argmax(1) != theirs.argmax(1)).sum())
-    print(f"# {case.name}: {difference:.2g} apart, the likeliest has {ours.max():.2g}, {n_other} other best")
+    tap.note(f"{case.name}: {difference:.2g} apart, the likeliest has {ours.max():.2g}, {n_other} other best")
     if not difference <= case.bound:
         yield f"probabilities are {difference:.3g} apart, the bound is {case.bound:g}"
     if n_other > case.n_other_best:
         yield f"{n_other} of {N_TOKENS} positions have another best token"
 
 
-def run_case(number, case, logits_program, worker, data, llama):
-    with tempfile.TemporaryDirectory() as directory:
-        path = model_path(case, worker, data, directory)
-        if not path:
-            print(f"ok {number} - {case.name} # SKIP the fixture is not there")
-            return True
-        try:
-            problems = list(check(case, path, logits_program, llama))
-        except ValueError as why:
-            problems = [str(why)]
-    for problem in problems:
-        print(f"# {problem}")
-    print(f"{'not ok' if problems else 'ok'} {number} - {case.name}")
-    return not problems
+@tap.in_folder
+def check_case(case, logits_program, worker, data, llama, folder):
+    path = model_path(case, worker, data, folder)
+    if not path:
+        raise tap.Skip("the fixture is not there")
+    return list(check(case, path, logits_program, llama))
 
 
 def main():
     logits_program, worker, data, build = sys.argv[1:]
     place = os.path.join(build, "llama.cpp")
     npm.install(os.path.join(SOURCE, "package.json"), place, [os.path.join(SOURCE, "probabilities.mjs")], skip)
-    print(f"1..{len(CASES)}", flush=True)
     with subprocess.Popen(["node", "probabilities.mjs"], cwd=place, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           text=True) as llama:
-        good = [run_case(i, case, logits_program, worker, data, llama) for i, case in enumerate(CASES, 1)]
+        status = tap.run((case.name, check_case, case, logits_program, worker, data, llama) for case in CASES)
         llama.stdin.close()
-    sys.exit(0 if all(good) else 1)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

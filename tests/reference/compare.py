@@ -13,17 +13,16 @@ To add a family: a module with make() and logits() as model.py says, imported be
 import os
 import subprocess
 import sys
-import tempfile
 import time
+
+import tap
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the matrices are tiny
 try:
     import numpy as np
 except ImportError:
-    print("1..0 # SKIP python3-numpy is not installed: the engine is NOT compared with independent references")
-    sys.exit(0)
+    tap.skip("python3-numpy is not installed: the engine is NOT compared with independent references")
 
-sys.dont_write_bytecode = True
 from cases import CASES
 
 # Runs that must give the same bits as the first one.
@@ -92,24 +91,13 @@ def check(program, case, directory):
     return problems, f"{np.abs(actual - expected).max():.2g} of {case.bound:g}, logits spread by {spread:.2g}"
 
 
-def main(program, names):
-    cases = [case for case in CASES if not names or case.name in names]
-    failed = False
-    print(f"1..{len(cases)}")
-    for number, case in enumerate(cases, 1):
-        start = time.monotonic()
-        with tempfile.TemporaryDirectory() as directory:
-            try:
-                problems, note = check(program, case, directory)
-            except ValueError as why:
-                problems, note = [str(why)], ""
-        for problem in problems:
-            print(f"# {problem}")
-        failed |= bool(problems)
-        print(f"# {note}, {time.monotonic() - start:.2f} s")
-        print(f"{'not ok' if problems else 'ok'} {number} - {case.name}", flush=True)
-    return 1 if failed else 0
+@tap.in_folder
+def check_case(program, case, folder):
+    start = time.monotonic()
+    problems, note = check(program, case, folder)
+    tap.note(f"{note}, {time.monotonic() - start:.2f} s")
+    return problems
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2:]))
+    sys.exit(tap.run([(case.name, check_case, sys.argv[1], case) for case in CASES], sys.argv[2:]))

@@ -8,7 +8,8 @@ import random
 import struct
 import subprocess
 import sys
-import traceback
+
+import tap
 
 DEFAULTS = dict(temperature=0.8, top_k=40, top_p=0.95, min_p=0.05, repeat_penalty=1.0, presence_penalty=0.0,
                 frequency_penalty=0.0, repeat_last_n=64, typical_p=1.0, top_n_sigma=-1.0, xtc_probability=0.0,
@@ -412,22 +413,12 @@ def check_extremes():
 TESTS = [check_one_by_one, check_together, check_dry, check_mirostat, check_draws, check_chi_square, check_extremes]
 
 
-def main():
+def with_shell(test):
     global SHELL
-    print(f"1..{len(TESTS)}")
-    failed = 0
-    for i, test in enumerate(TESTS):
-        SHELL = Shell(sys.argv[1])
-        try:
-            test()
-            SHELL.close()
-            print(f"ok {i + 1} - {test.__name__}", flush=True)
-        except Exception:
-            failed += 1
-            print("# " + traceback.format_exc().replace("\n", "\n# "))
-            print(f"not ok {i + 1} - {test.__name__}", flush=True)
-    return failed > 0
+    SHELL = Shell(sys.argv[1])
+    test()
+    SHELL.close()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tap.run((test.__name__, with_shell, test) for test in TESTS))

@@ -16,14 +16,15 @@ import subprocess
 import sys
 import warnings
 
+import tap
+
 try:
     import jinja2
     import jinja2.ext
     import jinja2.nodes
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 except ImportError:
-    print("1..0 # SKIP python3-jinja2 is not there: chat templates are NOT compared with it")
-    sys.exit(0)
+    tap.skip("python3-jinja2 is not there: chat templates are NOT compared with it")
 
 from template_cases import CONVERSATIONS, EXPRESSIONS, STATEMENTS, VARIABLES
 
@@ -111,53 +112,35 @@ def difference(renderer, asked):
     if "error" in answer:
         return f"here: {answer['error']}; jinja2: {text!r}"
     if answer["text"] != text:
-        return f"\n#   here   {answer['text']!r}\n#   jinja2 {text!r}"
+        return f"\n  here   {answer['text']!r}\n  jinja2 {text!r}"
     if MARK in answer["trusted"]:
         return f"the caller's words are trusted: {answer['trusted']!r}"
     return None
 
 
-class Report:
-    def __init__(self):
-        self.n = self.failed = 0
-
-    def result(self, name, problems):
-        self.n += 1
-        self.failed += bool(problems)
-        print(f"{'not ok' if problems else 'ok'} {self.n} - {name}")
-        for problem in problems[:8]:
-            print(f"# {problem}")
-
-    def finish(self):
-        print(f"1..{self.n}")
-        return 1 if self.failed else 0
-
-
-def check_template(renderer, report, path):
+def check_template(renderer, path):
     with open(path, encoding="utf-8", newline="") as file:
         source = file.read()
-    problems, rendered = [], 0
+    n_rendered = 0
     for name, conversation in CONVERSATIONS.items():
         for variables in ({}, {"enable_thinking": False}):
             asked = question(source, {**conversation, "variables": variables})
             asked["add_generation_prompt"] = not variables
             problem = difference(renderer, asked)
-            rendered += expected(asked)[0] is not None
+            n_rendered += expected(asked)[0] is not None
             if problem:
-                problems.append(f"{name}: {problem}")
-    if not rendered and os.path.dirname(path) == os.path.join(HERE, "templates"):
-        problems.append("no conversation can be rendered")
-    report.result(f"{os.path.basename(path)}, {rendered} rendered", problems)
+                yield f"{name}: {problem}"
+    tap.note(f"{n_rendered} rendered")
+    if not n_rendered and os.path.dirname(path) == os.path.join(HERE, "templates"):
+        yield "no conversation can be rendered"
 
 
-def check_snippets(renderer, report, name, snippets):
-    problems = []
+def check_snippets(renderer, snippets):
     for snippet in snippets:
         problem = difference(renderer, question(snippet, {
             "messages": CONVERSATIONS["two turns"]["messages"], "variables": VARIABLES}))
         if problem:
-            problems.append(f"{snippet!r}: {problem}")
-    report.result(name, problems)
+            yield f"{snippet!r}: {problem}"
 
 
 # ---- Random expressions ----
@@ -248,10 +231,10 @@ def is_beyond(text):
         len(run) > 18 for run in "".join(c if c.isdigit() else " " for c in text).split()))
 
 
-def check_random(renderer, report):
+def check_random(renderer):
     seed = int(os.environ.get("SEED", "1"))
     rng = random.Random(seed)
-    problems, same, refused = [], 0, 0
+    n_rendered = n_refused = 0
     for _ in range(int(os.environ.get("N_RANDOM", N_RANDOM))):
         asked = question(random_template(rng), {
             "messages": CONVERSATIONS["two turns"]["messages"], "variables": VARIABLES})
@@ -264,23 +247,20 @@ def check_random(renderer, report):
         if problem and "can't be sliced" in problem:  # but constants, when jinja2 folds them
             continue
         if problem:
-            problems.append(f"{asked['template']!r}: {problem}")
-        same += text is not None
-        refused += text is None
-    report.result(f"random templates (seed {seed}): {same} rendered, {refused} refused", problems)
+            yield f"{asked['template']!r}: {problem}"
+        n_rendered += text is not None
+        n_refused += text is None
+    tap.note(f"seed {seed}: {n_rendered} rendered, {n_refused} refused")
 
 
 def main():
-    renderer, report = Renderer(sys.argv[1]), Report()
-    directories = [os.path.join(HERE, "templates"), *sys.argv[2:]]
-    for directory in directories:
-        for name in sorted(os.listdir(directory)):
-            if name.endswith(".jinja"):
-                check_template(renderer, report, os.path.join(directory, name))
-    check_snippets(renderer, report, "expressions", ["{{ " + e + " }}" for e in EXPRESSIONS])
-    check_snippets(renderer, report, "statements", STATEMENTS)
-    check_random(renderer, report)
-    return report.finish()
+    renderer = Renderer(sys.argv[1])
+    paths = [os.path.join(directory, name) for directory in [os.path.join(HERE, "templates"), *sys.argv[2:]]
+             for name in sorted(os.listdir(directory)) if name.endswith(".jinja")]
+    return tap.run([*((os.path.basename(path), check_template, renderer, path) for path in paths),
+                    ("expressions", check_snippets, renderer, ["{{ " + e + " }}" for e in EXPRESSIONS]),
+                    ("statements", check_snippets, renderer, STATEMENTS),
+                    ("random templates", check_random, renderer)])
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import sys
 import tempfile
 import time
 
+import tap
+
 MODEL = "ryzen-llm-default"
 UNIT = f"ryzen-llm-model@{MODEL}.service"
 SLOW_MODEL = "/root/slow.gguf"
@@ -242,54 +244,36 @@ TESTS = [units_are_sound, bus_activation_answers, worker_leaves_when_idle, kille
          journal_keeps_secrets]
 
 
-def print_comment(text):
-    print(*(f"# {line}" for line in text.splitlines()), sep="\n", flush=True)
-
-
-def skip(reason):
-    print(f"1..0 # SKIP {reason}")
-    sys.exit()
-
-
 def main():
     if os.geteuid() != 0:
-        skip("booting a container needs root")
+        tap.skip("booting a container needs root")
     for tool in ("systemd-nspawn", "nsenter", "setpriv", "busctl", "curl"):
         if not shutil.which(tool):
-            skip(f"{tool} is not installed")
+            tap.skip(f"{tool} is not installed")
     directory = tempfile.mkdtemp(prefix="ryzen-llm-boot.")
     try:
         container = Container(directory)
     except subprocess.CalledProcessError:
         os.rmdir(directory)
-        skip("this machine does not allow mounts")
+        tap.skip("this machine does not allow mounts")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    failed = False
     try:
         try:
             container.boot()
         except (AssertionError, FileNotFoundError, PermissionError) as error:
-            print_comment((container.process.stdout.read() or b"").decode(errors="replace")[-4000:])
-            skip(f"no container can be booted here: {error}")
+            tap.note((container.process.stdout.read() or b"").decode(errors="replace")[-4000:])
+            tap.skip(f"no container can be booted here: {error}")
         install(container, sys.argv[1])
         # One takes its time, so that something can happen while it generates; one has real matrices.
         copy_model(container, SLOW_MODEL, sys.argv[2], "0", "20000")
         copy_model(container, TINY_MODEL, sys.argv[3])
-        print(f"1..{len(TESTS)}")
-        for number, test in enumerate(TESTS, 1):
-            try:
-                test(container)
-                print(f"ok {number} - {test.__name__}", flush=True)
-            except (AssertionError, subprocess.TimeoutExpired) as error:
-                failed = True
-                print(f"not ok {number} - {test.__name__}")
-                print_comment(f"{type(error).__name__}: {error}")
-        if failed:
-            print_comment(container.out("journalctl", "--no-pager", "-n", "120", "-u", "ryzen-llm*"))
+        status = tap.run(tap.named(TESTS, container))
+        if status:
+            tap.note(container.out("journalctl", "--no-pager", "-n", "120", "-u", "ryzen-llm*"))
     finally:
         container.close()
         os.rmdir(directory)
-    sys.exit(1 if failed else 0)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

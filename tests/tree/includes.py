@@ -6,6 +6,8 @@ import os
 import re
 import sys
 
+import tap
+
 # folder: (prefixes of "..." includes, pattern of <...> includes that are out of place)
 LAYERS = {
     "kernels": (("kernels/",), r"glib|gio|systemd/|json-glib|libsoup|lmdb|pthread|sys/"),
@@ -66,18 +68,12 @@ def check_lengths(path, lines):
             start = None
 
 
-def main():
-    root = sys.argv[1]
-    problems = []
+def check_all(root, check):
     for path in sources(root):
         with open(os.path.join(root, path), errors="replace") as file:
-            lines = file.read().splitlines()
-        problems += [*check_includes(path, lines), *check_lengths(path, lines)]
-    print("1..1")
-    print(*(f"# {problem}" for problem in problems), sep="\n")
-    print(("not ok" if problems else "ok") + " 1 - includes point down, functions and files fit")
-    sys.exit(1 if problems else 0)
+            yield from check(path, file.read().splitlines())
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(tap.run([("includes point down", check_all, sys.argv[1], check_includes),
+                      ("functions and files fit", check_all, sys.argv[1], check_lengths)]))

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 
+import tap
+
 TOOLS = ("xgettext", "msgfmt", "msgmerge", "msgattrib")
 MARKED = re.compile(r"\b(_|N_|ngettext)\(")
 XGETTEXT = ("xgettext", "--from-code=UTF-8", "--keyword=_", "--keyword=N_", "--keyword=ngettext:1,2",
@@ -79,28 +81,18 @@ def check_language(root, template, language):
         yield from (f"{catalogue}: {state}: {message}" for message in selected(root, merged, state))
 
 
-def report(number, name, problems):
-    for line in "\n".join(problems).splitlines():
-        print(f"# {line}")
-    print(f"{'not ok' if problems else 'ok'} {number} - {name}")
-    return not problems
-
-
 def main():
     root = os.path.abspath(sys.argv[1])
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
     if missing:
-        print(f"1..0 # SKIP translations are not tested: gettext's {', '.join(missing)} not found")
-        return 0
+        tap.skip(f"translations are not tested: gettext's {', '.join(missing)} not found")
     with tempfile.TemporaryDirectory() as folder:
         template = os.path.join(folder, "ryzen-llm.pot")
-        tests = [("po/POTFILES lists what has strings", list(check_listed(root))),
-                 ("every string is extracted whole", list(check_extracted(root, template))),
-                 ("polkit's questions are among them", list(check_polkit(template)))]
-        tests += [(f"{language} is valid and complete", list(check_language(root, template, language)))
-                  for language in entries(root, "LINGUAS")]
-    print(f"1..{len(tests)}")
-    return 0 if all([report(i, *test) for i, test in enumerate(tests, 1)]) else 1
+        return tap.run([("po/POTFILES lists what has strings", check_listed, root),
+                        ("every string is extracted whole", check_extracted, root, template),
+                        ("polkit's questions are among them", check_polkit, template),
+                        *((f"{language} is valid and complete", check_language, root, template, language)
+                          for language in entries(root, "LINGUAS"))])
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """ryzen-llm-worker --bench on models cut to a layer: all figures are there, finite, and follow from each other. Never how fast.
 
-Usage: bench.py WORKER"""
+Usage: bench.py WORKER [TEST...]"""
 import json
 import math
 import os
 import signal
 import subprocess
 import sys
-import tempfile
+
+import tap
 
 WORKER = sys.argv[1]
 SMALL = ("--layers", "1", "--vocabulary", "300", "--budget", "0.02", "--threads", "1,2")
@@ -211,20 +212,5 @@ def test_interrupted(directory):
 TESTS = [test_all, test_shapes_and_weights, test_work, test_too_large, test_refusals, test_interrupted]
 
 
-def main():
-    print(f"1..{len(TESTS)}", flush=True)
-    n_failed = 0
-    for number, test in enumerate(TESTS, 1):
-        with tempfile.TemporaryDirectory() as directory:
-            try:
-                test(directory)
-                print(f"ok {number} - {test.__name__}", flush=True)
-            except Exception as why:  # pylint: disable=broad-except
-                n_failed += 1
-                print(*(f"# {line}" for line in repr(why)[:2000].splitlines()), sep="\n")
-                print(f"not ok {number} - {test.__name__}", flush=True)
-    sys.exit(1 if n_failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(tap.run(tap.named(map(tap.in_folder, TESTS)), sys.argv[2:]))

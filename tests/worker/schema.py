@@ -10,6 +10,14 @@ import sys
 import tempfile
 import uuid
 
+import tap
+
+try:
+    import jsonschema
+except ImportError:
+    jsonschema = None
+
+TOOL = sys.argv[1]
 SAMPLES = 25
 
 LIST = {"$ref": "#/$defs/node", "$defs": {"node": {"type": "object", "properties": {
@@ -155,12 +163,9 @@ REFUSED = [
     ([1], "must be a schema"),
 ]
 
-tool = ""
-
-
 def run(schema, *arguments):
     text = schema if isinstance(schema, str) else json.dumps(schema)
-    return subprocess.run([tool, *arguments], input=text.encode(), capture_output=True, timeout=60)
+    return subprocess.run([TOOL, *arguments], input=text.encode(), capture_output=True, timeout=60)
 
 
 def texts_of(document):
@@ -178,7 +183,7 @@ def verdicts(schema, documents):
     return list(zip(texts, done.stdout.decode().strip())), done.stderr.decode()
 
 
-def check(name, schema, good, bad, validator):
+def check(schema, good, bad, validator):
     """What is wrong, line by line."""
     if validator:
         for document, expected in [(d, True) for d in good] + [(d, False) for d in bad]:
@@ -200,7 +205,7 @@ def check(name, schema, good, bad, validator):
             yield f"{sample.decode()} is not valid"
 
 
-def format_checker(jsonschema):
+def format_checker():
     """What formats a validator knows depends on what else is installed; these come with Python."""
     checker = jsonschema.FormatChecker(formats=())
     day = datetime.date.fromisoformat
@@ -211,36 +216,32 @@ def format_checker(jsonschema):
     return checker
 
 
-def main():
-    global tool
-    tool = sys.argv[1]
-    if "--corpus" in sys.argv:
-        json.dump({name: [schema, [s.decode() for s in run(schema, "sample", str(SAMPLES), "9").stdout.split(b"\0")[:-1]]]
-                   for name, (schema, _, _) in CORPUS.items()}, sys.stdout)
-        return 0
-    try:
-        import jsonschema
-        checker = format_checker(jsonschema)
-        skip = ""
-    except ImportError:
-        jsonschema, skip = None, " # SKIP python3-jsonschema is not installed: only read, not validated"
-        print("python3-jsonschema is not installed: schemas are not checked against a validator", file=sys.stderr)
-    print(f"1..{len(CORPUS) + 1}")
-    failed = False
-    for number, (name, (schema, good, bad)) in enumerate(CORPUS.items(), 1):
-        validator = jsonschema.Draft202012Validator(schema, format_checker=checker) if jsonschema else None
-        problems = list(check(name, schema, good, bad, validator))
-        print(*(f"# {problem}" for problem in problems[:10]), sep="\n" if problems else "", end="\n" if problems else "")
-        print(f"{'not ok' if problems else 'ok'} {number} - {name}{'' if problems else skip}")
-        failed |= bool(problems)
-    wrong = []
+def check_refusals():
     for schema, expected in REFUSED:
         done = run(schema, "grammar")
         if done.returncode != 2 or expected not in done.stderr.decode():
-            wrong.append(f"# {json.dumps(schema)}: {done.returncode} {done.stderr.decode().strip()!r}, expected {expected!r}")
-    print(*wrong, sep="\n" if wrong else "", end="\n" if wrong else "")
-    print(f"{'not ok' if wrong else 'ok'} {len(CORPUS) + 1} - refusals name what is not supported")
-    return 1 if failed or wrong else 0
+            yield f"{json.dumps(schema)}: {done.returncode} {done.stderr.decode().strip()!r}, expected {expected!r}"
+
+
+def check_schema(schema, good, bad):
+    if not jsonschema:
+        problems = list(check(schema, good, bad, None))
+        if problems:
+            return problems
+        raise tap.Skip("python3-jsonschema is not installed: only read, not validated")
+    return check(schema, good, bad, jsonschema.Draft202012Validator(schema, format_checker=format_checker()))
+
+
+def print_corpus():
+    samples = {name: run(schema, "sample", str(SAMPLES), "9").stdout.split(b"\0")[:-1] for name, (schema, _, _) in CORPUS.items()}
+    json.dump({name: [schema, [sample.decode() for sample in samples[name]]] for name, (schema, _, _) in CORPUS.items()}, sys.stdout)
+
+
+def main():
+    if "--corpus" in sys.argv:
+        return print_corpus()
+    return tap.run([*((name, check_schema, *row) for name, row in CORPUS.items()),
+                    ("refusals name what is not supported", check_refusals)])
 
 
 if __name__ == "__main__":

@@ -8,10 +8,9 @@ import subprocess
 import sys
 import tempfile
 
-SOURCE = os.path.dirname(os.path.abspath(__file__))
-sys.dont_write_bytecode = True
-sys.path.append(os.path.join(SOURCE, os.pardir, os.pardir))
 import npm
+
+SOURCE = os.path.dirname(os.path.abspath(__file__))
 
 
 def main():
