@@ -1,4 +1,4 @@
-"""What compare.py compares: one row a model."""
+"""What test-reference.py compares: one row a model."""
 from dataclasses import dataclass, field
 from types import ModuleType
 

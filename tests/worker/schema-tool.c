@@ -1,5 +1,5 @@
 /*
- * A JSON schema's grammar at work, for schema.py.
+ * A JSON schema's grammar at work, for test-schema.py.
  *
  *     schema-tool grammar < SCHEMA              prints the grammar
  *     schema-tool sample N SEED < SCHEMA        N texts that it allows, at random, each with a NUL

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs ajv, the validator that most programs in JavaScript use, over texts that the grammars of schema.py's corpus allow. It is
+"""Runs ajv, the validator that most programs in JavaScript use, over texts that the grammars of test-schema.py's corpus allow. It is
 installed below the build directory; without node, npm or a way to install it is skipped, with the reason.
 
 Usage: run.py SCHEMA_PY SCHEMA_TOOL BUILD_DIRECTORY"""

@@ -1,4 +1,4 @@
-// Samples of schema.py --corpus (on stdin) against ajv: {name: [schema, [text, ...]]}
+// Samples of test-schema.py --corpus (on stdin) against ajv: {name: [schema, [text, ...]]}
 import fs from "node:fs";
 import Ajv from "ajv/dist/2020.js";
 import formats from "ajv-formats";

@@ -2,7 +2,7 @@
 """HTTP through everything: ryzen-llmd --user on a bus of its own, its socket, a real worker and a small model whose text is a plain
 function of its past.
 
-Usage: http-daemon-test.py RYZEN_LLMD RYZEN_LLM_WORKER MAKE_FAKE_MODEL"""
+Usage: test-http-daemon.py RYZEN_LLMD RYZEN_LLM_WORKER MAKE_FAKE_MODEL"""
 import concurrent.futures
 import glob
 import http.client

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """ryzen-llmd --user with real workers on a bus of its own: the whole D-Bus API, and what happens when something dies.
 
-Usage: bus-test.py RYZEN_LLMD RYZEN_LLM_WORKER MAKE_FAKE_MODEL FOLDER_OF_INTERFACES MAKE_TINY_MODEL [TEST...]"""
+Usage: test-bus.py RYZEN_LLMD RYZEN_LLM_WORKER MAKE_FAKE_MODEL FOLDER_OF_INTERFACES MAKE_TINY_MODEL [TEST...]"""
 import array
 import fcntl
 import json

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The HTTP door from outside, in front of a double of the service (fake-service.c says what its models do).
 
-Usage: http-test.py HTTP_DOOR [TEST...]"""
+Usage: test-http.py HTTP_DOOR [TEST...]"""
 import concurrent.futures
 import http.client
 import json

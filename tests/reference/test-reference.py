@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The engine against references that were written without it, family by family.
 
-Usage: compare.py LOGITS [NAME...]      LOGITS: the program made from tests/engine/logits.c; NAME: only these cases
+Usage: test-reference.py LOGITS [NAME...]      LOGITS: the program made from tests/engine/logits.c; NAME: only these cases
 
 For every case a model with random weights goes into a GGUF file, the family's reference computes the logits of a random
 prompt from what the file holds, and the engine's must be within the bound, with the same best token wherever the best is

@@ -2,7 +2,7 @@
 """JSON schemas and their grammars, against a validator (python3-jsonschema): texts made at random under the grammar of a schema are
 valid, valid documents are read by it, invalid ones are not, and what is not supported is refused by name.
 
-Usage: schema.py SCHEMA_TOOL [--corpus]        --corpus prints the schemas as JSON, for other validators"""
+Usage: test-schema.py SCHEMA_TOOL [--corpus]        --corpus prints the schemas as JSON, for other validators"""
 import datetime
 import json
 import subprocess

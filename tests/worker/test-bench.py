@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """ryzen-llm-worker --bench on models cut to a layer: all figures are there, finite, and follow from each other. Never how fast.
 
-Usage: bench.py WORKER [TEST...]"""
+Usage: test-bench.py WORKER [TEST...]"""
 import json
 import math
 import os

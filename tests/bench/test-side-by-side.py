@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """side-by-side on a small model against programs and npm's llama.cpp: every figure is there, the ratios are right. Never how fast.
 
-Usage: smoke.py SIDE_BY_SIDE WORKER BUILD_DIRECTORY"""
+Usage: test-side-by-side.py SIDE_BY_SIDE WORKER BUILD_DIRECTORY"""
 import json
 import math
 import os

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a person reads is translated: POTFILES lists every source of strings, every language has all of them.
 
-Usage: translations.py SOURCE_ROOT"""
+Usage: test-translations.py SOURCE_ROOT"""
 import os
 import re
 import shutil

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Arrows point down: which folder may include what. Also the tails that house rules worry about: long functions and files.
 
-Usage: includes.py SOURCE_ROOT"""
+Usage: test-includes.py SOURCE_ROOT"""
 import os
 import re
 import sys

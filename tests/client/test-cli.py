@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The real ryzen-llm against mock-service.py on a bus of its own: every verb, errors, Ctrl-C, pipes and terminals.
 
-Usage: cli.py RYZEN_LLM MOCK_SERVICE FOLDER_OF_INTERFACES BASH_COMPLETION [TEST...]
+Usage: test-cli.py RYZEN_LLM MOCK_SERVICE FOLDER_OF_INTERFACES BASH_COMPLETION [TEST...]
 """
 import errno
 import json

@@ -4,7 +4,7 @@
 Boots this machine's own root file system in a container under a throw-away overlay, installs the build into it, and looks at the
 service as an administrator and as an unprivileged user would. Needs root and systemd-nspawn; skips, loudly, without them.
 
-Usage: boot.py BUILD_DIRECTORY MAKE_FAKE_MODEL MAKE_TINY_MODEL"""
+Usage: test-boot.py BUILD_DIRECTORY MAKE_FAKE_MODEL MAKE_TINY_MODEL"""
 import json
 import os
 import shutil

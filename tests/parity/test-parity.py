@@ -4,7 +4,7 @@
 llama.cpp comes from npm (node-llama-cpp) into the build directory; where that cannot be had the test is skipped, with the
 reason. Models are the fixtures, where they are, and shapes of real models with random weights and few layers.
 
-Usage: run.py LOGITS WORKER DATA BUILD_DIRECTORY
+Usage: test-parity.py LOGITS WORKER DATA BUILD_DIRECTORY
 LOGITS: the program made from tests/engine/logits.c; DATA: the folder with gguf-test, or \"\""""
 import json
 import os
