@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <glib.h>
+#include <locale.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -245,6 +246,7 @@ int main(int argc, char **argv) {
     Problem problem;
     int status = EXIT_SUCCESS;
 
+    setlocale(LC_CTYPE, "C.UTF-8"); /* what GLib prints, whoever starts us */
     signal(SIGPIPE, SIG_IGN); /* readers that leave are an error of write() */
     if (arguments_parse(argc, argv, &daemon.arguments) < 0) {
         status = EX_USAGE;

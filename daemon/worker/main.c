@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <glib.h>
+#include <locale.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -217,6 +218,7 @@ static int run(struct Arguments *arguments) {
 int main(int argc, char **argv) {
     struct Arguments arguments = {.max_sequences = SEQUENCES_DEFAULT, .queue = QUEUE_DEFAULT};
 
+    setlocale(LC_CTYPE, "C.UTF-8"); /* what GLib prints, whoever starts us */
     signal(SIGPIPE, SIG_IGN); /* readers that leave are an error of write() */
     int status = arguments_parse(argc, argv, &arguments) ? run(&arguments) : EX_USAGE;
     g_free(arguments.model);
