@@ -13,7 +13,7 @@
 struct Config {
     /* [Service] */
     char *default_model;      /* DefaultModel=: "" is the first installed one */
-    char **model_directories; /* ModelDirectory=: searched in order; the first that is writable
+    char **model_directories; /* ModelDirectories=: searched in order; the first that is writable
                                  takes new models */
     char *runtime_directory;  /* RuntimeDirectory=: sockets of models */
     char *worker;             /* WorkerExecutable=: for the supervisor that spawns */
