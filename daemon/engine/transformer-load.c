@@ -273,6 +273,7 @@ int transformer_start(void *model, const struct Compute *compute) {
     int r = start_input(t);
     if (r == 0) r = start_rows(t);
     if (r == 0) r = rope_start(&t->rope);
+    if (r == 0) r = transformer_attend_start(t);
     return r;
 }
 
@@ -282,6 +283,7 @@ void transformer_close(void *model) {
                            &t->gate, &t->up, &t->y, &t->rotation};
     for (size_t i = 0; i < N_OF(rows); i++) rows_done(rows[i]);
     input_done(&t->input);
+    transformer_attend_done(t);
     kv_pool_done(&t->kv);
     rope_done(&t->rope);
     free(t->layers);

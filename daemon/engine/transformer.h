@@ -74,6 +74,8 @@ struct Transformer {
     struct Rows rotation; /* [n_rot / 2] cosines, [n_rot / 2] sines */
     struct Input input;
     struct KvPool kv;
+    struct AttendThread *attend_threads; /* transformer-attend.c */
+    float *partials;
 };
 
 /* Sets all up to `activation`, and makes `layers` with the numbers of theirs. */
@@ -85,5 +87,10 @@ void transformer_close(void *model);
 int transformer_start(void *model, const struct Compute *compute);
 void transformer_step(void *model, const struct Batch *batch);
 
+/* Positions whose softmax is one: past so many, threads share a row's (transformer-attend.c). */
+#define ATTEND_SEGMENT 256u
+
+int transformer_attend_start(struct Transformer *t);
+void transformer_attend_done(struct Transformer *t);
 /* attended = softmax(q k^T) v for all rows, whose keys and values are in the cache. */
 void transformer_attend(struct Transformer *t, const struct Batch *batch, uint32_t layer_number);
