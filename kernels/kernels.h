@@ -39,13 +39,14 @@ enum MatrixLayout {
     MATRIX_F32,
     /* per column: 16 IEEE half floats */
     MATRIX_F16,
-    /* per 32 columns: 8 x (16 rows x 4 columns) int8, then 16 float scales (576 bytes) */
+    /* per 32 columns: 8 x (16 rows x 4 columns) int8, and 16 scales, half floats, in a line that
+     * two such blocks share (kernels/scaled.h). GGUF's Q8_0 fits in exactly. */
     MATRIX_I8,
     /* per 16 columns: 64 bytes; byte 4r+c, bits 2g..2g+1 = trit+1 of row r, column 4g+c */
     MATRIX_T2,
-    /* per 32 columns: 4 x (16 rows x 4 bytes), then 16 scales, half floats (288 bytes); byte 4r+c
-     * of the g-th: q+8 of row r, column 4g+c in the low nibble, column 16+4g+c in the high one.
-     * GGUF's Q4_0 fits in exactly. */
+    /* per 32 columns: 4 x (16 rows x 4 bytes), and scales as in MATRIX_I8; byte 4r+c of the g-th:
+     * q+8 of row r, column 4g+c in the low nibble, column 16+4g+c in the high one. GGUF's Q4_0 fits
+     * in exactly. */
     MATRIX_I4,
     /* per 20 columns: 64 bytes, five trits a byte in base 3; which ones: kernels/base3.h */
     MATRIX_T1_6,
@@ -59,7 +60,7 @@ enum MatrixLayout {
 struct Matrix {
     enum MatrixLayout layout;
     uint32_t n_rows, n_cols;
-    float scale;      /* ternary layouts: weight = scale * trit. 1 in every other one */
+    float scale;      /* of all weights beside what the layout has; F32, F16: 1 */
     const void *data; /* 64-byte aligned, matrix_size() bytes */
 };
 
@@ -82,12 +83,12 @@ size_t matrix_size(enum MatrixLayout layout, uint32_t n_rows, uint32_t n_cols);
 void matrix_pack_f32(const float *rows, uint32_t n_rows, uint32_t n_cols, void *dst);
 /* Of half floats, as they are. */
 void matrix_pack_f16(const uint16_t *rows, uint32_t n_rows, uint32_t n_cols, void *dst);
-/* `scales` is [n_rows][ceil(n_cols / 32)]; weight = q * scale. */
-void matrix_pack_i8(const int8_t *rows, const float *scales, uint32_t n_rows, uint32_t n_cols,
+/* `scales`, half floats, is [n_rows][ceil(n_cols / 32)]; weight = q * scale. */
+void matrix_pack_i8(const int8_t *rows, const uint16_t *scales, uint32_t n_rows, uint32_t n_cols,
                     void *dst);
 /* As Q4_0 has them: `nibbles` is [n_rows][ceil(n_cols / 32)][16], q + 8 of the first 16 columns of
- * a block in the low nibbles and of the others in the high ones, 8 behind n_cols; `scales`, half
- * floats, is [n_rows][ceil(n_cols / 32)]. */
+ * a block in the low nibbles and of the others in the high ones, 8 behind n_cols; `scales` as
+ * above. */
 void matrix_pack_i4(const uint8_t *nibbles, const uint16_t *scales, uint32_t n_rows,
                     uint32_t n_cols, void *dst);
 /* Each trit is -1, 0 or 1. */
@@ -240,8 +241,8 @@ struct Kernels {
      * y[v][r] does not depend on the other vectors nor on the tile range. Per row and vector:
      *   F32, F16: four partial sums p[k] (k = column mod 4), each fma(w, x, p) in increasing column
      *             order; y = (p[0] + p[1]) + (p[2] + p[3])
-     *   I8, I4:   per block of 32 an exact int32 dot d_b; of I4, the scale counts as a float;
-     *             y = fma((float)d_b, w_scale * x_scale, y) in block order
+     *   I8, I4:   per block of 32 an exact int32 dot d_b, the weights' scale counting as a float;
+     *             s = fma((float)d_b, w_scale * x_scale, s) in block order; y = s * matrix scale
      *   T2, T1_6, LUT: exact int32 dot d; y = (float)d * (matrix scale * x scale): the same bits
      */
     void (*matmul[N_MATRIX_LAYOUTS])(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,

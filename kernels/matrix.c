@@ -7,9 +7,7 @@
 #include "kernels/base3.h"
 #include "kernels/f16.h"
 #include "kernels/lut.h"
-
-/* Bytes of 32 columns in a MATRIX_I4. */
-#define I4_GROUP 288u
+#include "kernels/scaled.h"
 
 /* Where each layout keeps the weight of row r, column c of a tile. */
 
@@ -18,19 +16,11 @@ static size_t float_index(uint32_t r, uint32_t c) {
 }
 
 static size_t i8_offset(uint32_t r, uint32_t c) {
-    return (size_t)(c / I8_BLOCK) * 576 + c % I8_BLOCK / 4 * 64 + r * 4 + c % 4;
-}
-
-static size_t i8_scale_offset(uint32_t r, uint32_t block) {
-    return (size_t)block * 576 + I8_BLOCK * TILE_ROWS + r * sizeof(float);
+    return scaled_codes_at(MATRIX_I8, c / I8_BLOCK) + c % I8_BLOCK / 4 * 64 + r * 4 + c % 4;
 }
 
 static size_t i4_offset(uint32_t r, uint32_t c) {
-    return (size_t)(c / I8_BLOCK) * I4_GROUP + c % 16 / 4 * 64 + r * 4 + c % 4;
-}
-
-static size_t i4_scale_offset(uint32_t r, uint32_t block) {
-    return (size_t)block * I4_GROUP + I8_BLOCK / 2 * TILE_ROWS + r * sizeof(uint16_t);
+    return scaled_codes_at(MATRIX_I4, c / I8_BLOCK) + c % 16 / 4 * 64 + r * 4 + c % 4;
 }
 
 static size_t t2_offset(uint32_t r, uint32_t c) {
@@ -49,17 +39,20 @@ static float weight_f16(const void *tile, uint32_t n_cols, uint32_t r, uint32_t 
     return f16_decode(((const uint16_t *)tile)[float_index(r, c)]);
 }
 
+static float scale_of(enum MatrixLayout layout, const void *tile, uint32_t r, uint32_t c) {
+    const char *scales = (const char *)tile + scaled_scales_at(layout, c / I8_BLOCK);
+    uint16_t scale;
+    memcpy(&scale, scales + r * sizeof scale, sizeof scale);
+    return f16_decode(scale);
+}
+
 static float weight_i8(const void *tile, uint32_t n_cols, uint32_t r, uint32_t c) {
-    float scale;
-    memcpy(&scale, (const char *)tile + i8_scale_offset(r, c / I8_BLOCK), sizeof scale);
-    return (float)((const int8_t *)tile)[i8_offset(r, c)] * scale;
+    return (float)((const int8_t *)tile)[i8_offset(r, c)] * scale_of(MATRIX_I8, tile, r, c);
 }
 
 static float weight_i4(const void *tile, uint32_t n_cols, uint32_t r, uint32_t c) {
-    uint16_t scale;
-    memcpy(&scale, (const char *)tile + i4_scale_offset(r, c / I8_BLOCK), sizeof scale);
     int q = (((const uint8_t *)tile)[i4_offset(r, c)] >> c % I8_BLOCK / 16 * 4 & 15) - 8;
-    return (float)q * f16_decode(scale);
+    return (float)q * scale_of(MATRIX_I4, tile, r, c);
 }
 
 static float weight_t2(const void *tile, uint32_t n_cols, uint32_t r, uint32_t c) {
@@ -78,14 +71,14 @@ static float weight_lut(const void *tile, uint32_t n_cols, uint32_t r, uint32_t 
 static const struct {
     enum ActivationForm form;
     uint8_t group;       /* columns that are stored together */
-    uint16_t group_size; /* bytes of such a group of columns, 16 rows */
-    /* T2, T1_6, LUT: the trit */
+    uint16_t group_size; /* bytes of such a group of columns, 16 rows; 0: see kernels/scaled.h */
+    /* without the matrix's scale */
     float (*weight)(const void *tile, uint32_t n_cols, uint32_t r, uint32_t c);
 } layouts[N_MATRIX_LAYOUTS] = {
     [MATRIX_F32] = {ACTIVATION_F32, 1, 64, weight_f32},
     [MATRIX_F16] = {ACTIVATION_F32, 1, 32, weight_f16},
-    [MATRIX_I8] = {ACTIVATION_I8_BLOCK, I8_BLOCK, 576, weight_i8},
-    [MATRIX_I4] = {ACTIVATION_I8_BLOCK, I8_BLOCK, I4_GROUP, weight_i4},
+    [MATRIX_I8] = {ACTIVATION_I8_BLOCK, I8_BLOCK, 0, weight_i8},
+    [MATRIX_I4] = {ACTIVATION_I8_BLOCK, I8_BLOCK, 0, weight_i4},
     [MATRIX_T2] = {ACTIVATION_I8_TOKEN, 16, 64, weight_t2},
     [MATRIX_T1_6] = {ACTIVATION_I8_TOKEN, BASE3_GROUP, 64, weight_t1_6},
     [MATRIX_LUT] = {ACTIVATION_I8_TOKEN, LUT_GROUP, LUT_GROUP_SIZE, weight_lut},
@@ -104,8 +97,9 @@ uint32_t matrix_n_tiles(uint32_t n_rows) {
 }
 
 size_t matrix_tile_size(enum MatrixLayout layout, uint32_t n_cols) {
-    size_t group = layouts[layout].group;
-    return (n_cols + group - 1) / group * layouts[layout].group_size;
+    const size_t group = layouts[layout].group, n_groups = (n_cols + group - 1) / group;
+    const size_t group_size = layouts[layout].group_size;
+    return group_size > 0 ? n_groups * group_size : scaled_size(layout, n_groups);
 }
 
 size_t matrix_size(enum MatrixLayout layout, uint32_t n_rows, uint32_t n_cols) {
@@ -147,18 +141,31 @@ static void copy_fours(const void *from, uint32_t n_fours, void *to, uint32_t r)
         memcpy((char *)to + i * 64 + r * 4, (const char *)from + i * 4, 4);
 }
 
-void matrix_pack_i8(const int8_t *rows, const float *scales, uint32_t n_rows, uint32_t n_cols,
+static void put_scale(enum MatrixLayout layout, char *tile, uint32_t r, uint32_t b,
+                      uint16_t scale) {
+    memcpy(tile + scaled_scales_at(layout, b) + r * sizeof scale, &scale, sizeof scale);
+}
+
+/* Zeros for what no row or block will fill, a second block of a line's included. */
+static void clear_scaled(enum MatrixLayout layout, uint32_t n_rows, uint32_t n_cols, char *tile) {
+    const uint32_t n_blocks = (n_cols + I8_BLOCK - 1) / I8_BLOCK;
+    if (n_rows < TILE_ROWS || n_cols % I8_BLOCK > 0)
+        memset(tile, 0, scaled_size(layout, n_blocks));
+    else if (n_blocks % 2 > 0)
+        memset(tile + scaled_scales_at(layout, n_blocks), 0, SCALES_LINE / 2);
+}
+
+void matrix_pack_i8(const int8_t *rows, const uint16_t *scales, uint32_t n_rows, uint32_t n_cols,
                     void *dst) {
-    uint32_t n_blocks = n_cols / I8_BLOCK + (n_cols % I8_BLOCK > 0);
+    uint32_t n_blocks = (n_cols + I8_BLOCK - 1) / I8_BLOCK;
     char *tile = dst;
 
     assert(n_rows <= TILE_ROWS);
-    if (n_rows < TILE_ROWS || n_cols % I8_BLOCK > 0)
-        memset(dst, 0, matrix_tile_size(MATRIX_I8, n_cols));
+    clear_scaled(MATRIX_I8, n_rows, n_cols, tile);
     for (uint32_t b = 0; b < n_blocks; b++)
         for (uint32_t r = 0; r < n_rows; r++) {
             const int8_t *row = rows + (size_t)r * n_cols;
-            memcpy(tile + i8_scale_offset(r, b), &scales[(size_t)r * n_blocks + b], sizeof(float));
+            put_scale(MATRIX_I8, tile, r, b, scales[(size_t)r * n_blocks + b]);
             if (n_cols - b * I8_BLOCK >= I8_BLOCK)
                 copy_fours(row + b * I8_BLOCK, I8_BLOCK / 4, tile + i8_offset(0, b * I8_BLOCK), r);
             else
@@ -168,16 +175,17 @@ void matrix_pack_i8(const int8_t *rows, const float *scales, uint32_t n_rows, ui
 
 void matrix_pack_i4(const uint8_t *nibbles, const uint16_t *scales, uint32_t n_rows,
                     uint32_t n_cols, void *dst) {
-    uint32_t n_blocks = n_cols / I8_BLOCK + (n_cols % I8_BLOCK > 0);
+    uint32_t n_blocks = (n_cols + I8_BLOCK - 1) / I8_BLOCK;
     char *tile = dst;
 
     assert(n_rows <= TILE_ROWS);
-    if (n_rows < TILE_ROWS) memset(dst, 0, matrix_tile_size(MATRIX_I4, n_cols));
+    clear_scaled(MATRIX_I4, n_rows, n_cols, tile);
     for (uint32_t b = 0; b < n_blocks; b++)
         for (uint32_t r = 0; r < n_rows; r++) {
             size_t i = (size_t)r * n_blocks + b;
-            copy_fours(nibbles + i * I8_BLOCK / 2, I8_BLOCK / 8, tile + (size_t)b * I4_GROUP, r);
-            memcpy(tile + i4_scale_offset(r, b), &scales[i], sizeof *scales);
+            put_scale(MATRIX_I4, tile, r, b, scales[i]);
+            copy_fours(nibbles + i * I8_BLOCK / 2, I8_BLOCK / 8, tile + i4_offset(0, b * I8_BLOCK),
+                       r);
         }
 }
 

@@ -6,6 +6,7 @@
 #include "kernels/base3.h"
 #include "kernels/f16.h"
 #include "kernels/lut.h"
+#include "kernels/scaled.h"
 
 /* y = W x for the 16 rows of one tile and vector number v. */
 typedef void TileFunction(const struct Matrix *matrix, const void *tile,
@@ -41,32 +42,39 @@ static void tile_floats(const struct Matrix *matrix, const void *tile, const str
     multiply_floats(matrix, tile, x->f32 + v * x->stride, y);
 }
 
+/* y += dots times the scales of both, w's being those of block b. */
+static void add_scaled(enum MatrixLayout layout, const void *tile, uint32_t b,
+                       const int32_t dot[TILE_ROWS], float x_scale, float y[TILE_ROWS]) {
+    const void *w_scales = (const char *)tile + scaled_scales_at(layout, b);
+    for (uint32_t r = 0; r < TILE_ROWS; r++)
+        y[r] = fmaf((float)dot[r], f16_decode(((const uint16_t *)w_scales)[r]) * x_scale, y[r]);
+}
+
 static void tile_i8(const struct Matrix *matrix, const void *tile, const struct Activations *x,
                     uint32_t v, float y[TILE_ROWS]) {
-    const int8_t *q = x->i8 + v * x->stride, *w = tile;
+    const int8_t *q = x->i8 + v * x->stride;
     const float *x_scales = x->scales + v * (x->stride / I8_BLOCK);
 
     for (uint32_t r = 0; r < TILE_ROWS; r++) y[r] = 0;
-    for (uint32_t c = 0; c < matrix->n_cols; c += I8_BLOCK, q += I8_BLOCK, x_scales++) {
+    for (uint32_t b = 0; b * I8_BLOCK < matrix->n_cols; b++, q += I8_BLOCK) {
+        const int8_t *w = (const int8_t *)tile + scaled_codes_at(MATRIX_I8, b);
         int32_t dot[TILE_ROWS] = {0};
         for (uint32_t group = 0; group < I8_BLOCK; group += 4)
             for (uint32_t r = 0; r < TILE_ROWS; r++)
                 for (uint32_t k = 0; k < 4; k++) dot[r] += *w++ * q[group + k];
-        const float *w_scales = (const float *)(const void *)w;
-        for (uint32_t r = 0; r < TILE_ROWS; r++)
-            y[r] = fmaf((float)dot[r], w_scales[r] * *x_scales, y[r]);
-        w += TILE_ROWS * sizeof *w_scales;
+        add_scaled(MATRIX_I8, tile, b, dot, x_scales[b], y);
     }
+    for (uint32_t r = 0; r < TILE_ROWS; r++) y[r] *= matrix->scale;
 }
 
 static void tile_i4(const struct Matrix *matrix, const void *tile, const struct Activations *x,
                     uint32_t v, float y[TILE_ROWS]) {
     const int8_t *q = x->i8 + v * x->stride;
     const float *x_scales = x->scales + v * (x->stride / I8_BLOCK);
-    const uint8_t *w = tile;
 
     for (uint32_t r = 0; r < TILE_ROWS; r++) y[r] = 0;
-    for (uint32_t c = 0; c < matrix->n_cols; c += I8_BLOCK, q += I8_BLOCK, x_scales++) {
+    for (uint32_t b = 0; b * I8_BLOCK < matrix->n_cols; b++, q += I8_BLOCK) {
+        const uint8_t *w = (const uint8_t *)tile + scaled_codes_at(MATRIX_I4, b);
         int32_t dot[TILE_ROWS] = {0};
         for (uint32_t group = 0; group < I8_BLOCK / 2; group += 4)
             for (uint32_t r = 0; r < TILE_ROWS; r++)
@@ -74,11 +82,9 @@ static void tile_i4(const struct Matrix *matrix, const void *tile, const struct 
                     dot[r] += ((*w & 15) - 8) * q[group + k];
                     dot[r] += ((*w >> 4) - 8) * q[group + k + I8_BLOCK / 2];
                 }
-        const uint16_t *w_scales = (const uint16_t *)(const void *)w;
-        for (uint32_t r = 0; r < TILE_ROWS; r++)
-            y[r] = fmaf((float)dot[r], f16_decode(w_scales[r]) * *x_scales, y[r]);
-        w += TILE_ROWS * sizeof *w_scales;
+        add_scaled(MATRIX_I4, tile, b, dot, x_scales[b], y);
     }
+    for (uint32_t r = 0; r < TILE_ROWS; r++) y[r] *= matrix->scale;
 }
 
 static void tile_t2(const struct Matrix *matrix, const void *tile, const struct Activations *x,

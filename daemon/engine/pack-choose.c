@@ -89,18 +89,15 @@ static bool fits_halves(Pool *pool, const struct QuantMatrix *source) {
  * are rounded to halves. */
 static enum MatrixLayout dense_layout(const struct PackSource *source) {
     static const struct {
-        uint32_t type;   /* enum QuantTypeId */
-        bool any_factor; /* else only a factor of 1 */
+        uint32_t type; /* enum QuantTypeId */
         enum MatrixLayout layout;
     } layouts[] = {
-        {QUANT_F32, true, MATRIX_F32},
-        {QUANT_Q8_0, true, MATRIX_I8},
-        {QUANT_Q4_0, false, MATRIX_I4},
+        {QUANT_F32, MATRIX_F32},
+        {QUANT_Q8_0, MATRIX_I8},
+        {QUANT_Q4_0, MATRIX_I4},
     };
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
-        if (layouts[i].type == source->matrix.type->id &&
-            (layouts[i].any_factor || source->factor == 1))
-            return layouts[i].layout;
+        if (layouts[i].type == source->matrix.type->id) return layouts[i].layout;
     return MATRIX_F16;
 }
 
@@ -114,6 +111,12 @@ static bool requantise(enum Requantise wanted, uint32_t *layout) {
         return false;
     *layout = new;
     return true;
+}
+
+/* Whether codes and their scales come from the file as they are, so that the matrix's scale has to
+ * hold what multiplies them. */
+static bool is_copied(uint32_t layout) {
+    return matrix_activation_form((enum MatrixLayout)layout) == ACTIVATION_I8_BLOCK;
 }
 
 int pack_choose(Pool *pool, struct TernaryTrials *trials, const struct PackSource *source,
@@ -136,6 +139,7 @@ int pack_choose(Pool *pool, struct TernaryTrials *trials, const struct PackSourc
     }
     *ret_layout = dense_layout(source);
     *ret_requantised = requantise(source->requantise, ret_layout);
+    if (is_copied(*ret_layout) && !*ret_requantised) *ret_scale = source->factor;
     if (*ret_layout == MATRIX_F16 && type->id == QUANT_BF16 && !fits_halves(pool, &source->matrix))
         *ret_layout = MATRIX_F32;
     return 0;

@@ -12,13 +12,13 @@
 int tile_scratch_init(struct TileScratch *scratch, uint32_t n_cols) {
     const size_t n_blocks = ((size_t)n_cols + I8_BLOCK - 1) / I8_BLOCK, n = n_blocks * I8_BLOCK;
     const size_t rows = TILE_ROWS * n * sizeof(float), codes = TILE_ROWS * n * sizeof(uint16_t);
-    const size_t scales = TILE_ROWS * n_blocks * sizeof(float);
+    const size_t scales = TILE_ROWS * n_blocks * sizeof(uint16_t);
     uint8_t *memory = malloc(rows + codes + scales + 1);
     if (!memory) return -ENOMEM;
     *scratch = (struct TileScratch){
         .rows = (float *)(void *)memory,
         .codes = memory + rows,
-        .scales = (float *)(void *)(memory + rows + codes),
+        .scales = (uint16_t *)(void *)(memory + rows + codes),
         .memory = memory,
     };
     return 0;
@@ -108,9 +108,6 @@ static int copy_i8(const struct PackSource *source, uint32_t first, uint32_t n,
     for (uint32_t i = 0; i < n; i++)
         quant_q8_row(&source->matrix, first + i, rows + (size_t)i * n_cols,
                      scratch->scales + (size_t)i * n_blocks);
-    for (uint32_t i = 0; i < n * n_blocks; i++) scratch->scales[i] *= source->factor;
-    if (!quant_are_finite(scratch->scales, (size_t)n * n_blocks))
-        return too_large(source, "Q8_0", why);
     matrix_pack_i8(rows, scratch->scales, n, n_cols, dst);
     return 0;
 }
@@ -118,11 +115,10 @@ static int copy_i8(const struct PackSource *source, uint32_t first, uint32_t n,
 static int copy_i4(const struct PackSource *source, uint32_t first, uint32_t n,
                    struct TileScratch *scratch, void *dst, Reason *why) {
     const uint32_t n_cols = (uint32_t)source->matrix.n_cols, n_blocks = n_cols / I8_BLOCK;
-    uint16_t *scales = (uint16_t *)(void *)scratch->scales;
     for (uint32_t i = 0; i < n; i++)
         quant_q4_row(&source->matrix, first + i, scratch->codes + (size_t)i * n_cols / 2,
-                     scales + (size_t)i * n_blocks);
-    matrix_pack_i4(scratch->codes, scales, n, n_cols, dst);
+                     scratch->scales + (size_t)i * n_blocks);
+    matrix_pack_i4(scratch->codes, scratch->scales, n, n_cols, dst);
     return 0;
 }
 
@@ -158,11 +154,11 @@ static int encode_i8(const struct PackSource *source, uint32_t first, uint32_t n
     for (uint32_t i = 0; i < n * n_blocks; i++) {
         const uint32_t row = i / n_blocks, c = i % n_blocks * I8_BLOCK;
         read_block(source, scratch, row, i % n_blocks, weights);
-        float scale = quant_f16_to_f32(quant_encode_q8_0(weights, q));
+        scratch->scales[i] = quant_encode_q8_0(weights, q);
+        float scale = quant_f16_to_f32(scratch->scales[i]);
         if (!isfinite(scale)) return too_large(source, "Q8_0", why);
         for (unsigned j = 0; j < I8_BLOCK; j++) made[j] = (float)q[j] * scale;
         count_error(scratch, weights, made);
-        scratch->scales[i] = scale;
         memcpy(scratch->codes + (size_t)row * n_cols + c, q,
                n_cols - c < I8_BLOCK ? n_cols - c : I8_BLOCK);
     }
@@ -174,14 +170,13 @@ static int encode_i4(const struct PackSource *source, uint32_t first, uint32_t n
                      struct TileScratch *scratch, void *dst, Reason *why) {
     const uint32_t n_cols = (uint32_t)source->matrix.n_cols;
     const uint32_t n_blocks = (n_cols + I8_BLOCK - 1) / I8_BLOCK;
-    uint16_t *scales = (uint16_t *)(void *)scratch->scales;
     float weights[I8_BLOCK], made[I8_BLOCK];
     read_rows(source, first, n, scratch->rows);
     for (uint32_t i = 0; i < n * n_blocks; i++) {
         uint8_t *nibbles = scratch->codes + (size_t)i * I8_BLOCK / 2;
         read_block(source, scratch, i / n_blocks, i % n_blocks, weights);
-        scales[i] = quant_encode_q4_0(weights, nibbles);
-        float scale = quant_f16_to_f32(scales[i]);
+        scratch->scales[i] = quant_encode_q4_0(weights, nibbles);
+        float scale = quant_f16_to_f32(scratch->scales[i]);
         if (!isfinite(scale)) return too_large(source, "Q4_0", why);
         for (unsigned j = 0; j < I8_BLOCK / 2; j++) {
             made[j] = (float)((nibbles[j] & 15) - 8) * scale;
@@ -189,7 +184,7 @@ static int encode_i4(const struct PackSource *source, uint32_t first, uint32_t n
         }
         count_error(scratch, weights, made);
     }
-    matrix_pack_i4(scratch->codes, scales, n, n_cols, dst);
+    matrix_pack_i4(scratch->codes, scratch->scales, n, n_cols, dst);
     return 0;
 }
 
@@ -199,12 +194,12 @@ PackTile *pack_tile_for(const struct PackSource *source, enum MatrixLayout layou
     static const struct {
         enum MatrixLayout layout;
         uint32_t type;   /* enum QuantTypeId */
-        bool any_factor; /* else only a factor of 1 */
+        bool any_factor; /* the matrix's scale has it; else only a factor of 1 */
         PackTile *copy;
     } copies[] = {
         {MATRIX_F16, QUANT_F16, false, copy_f16},
         {MATRIX_I8, QUANT_Q8_0, true, copy_i8},
-        {MATRIX_I4, QUANT_Q4_0, false, copy_i4},
+        {MATRIX_I4, QUANT_Q4_0, true, copy_i4},
     };
     static PackTile *const others[N_MATRIX_LAYOUTS] = {
         [MATRIX_F32] = pack_f32, [MATRIX_F16] = pack_f16, [MATRIX_I8] = encode_i8,

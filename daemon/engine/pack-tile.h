@@ -7,12 +7,12 @@
 
 /* What one thread needs for the tiles of one matrix. */
 struct TileScratch {
-    float *rows;    /* [TILE_ROWS][n_cols] */
-    uint8_t *codes; /* [TILE_ROWS][n_cols rounded up to I8_BLOCK], 2 bytes each */
-    float *scales;  /* [TILE_ROWS][n_cols / I8_BLOCK, rounded up] */
-    void *memory;   /* all of it */
-    double error;   /* sum of squares of what requantising changed, so far */
-    double weights; /* sum of squares of the weights that it changed */
+    float *rows;      /* [TILE_ROWS][n_cols] */
+    uint8_t *codes;   /* [TILE_ROWS][n_cols rounded up to I8_BLOCK], 2 bytes each */
+    uint16_t *scales; /* [TILE_ROWS][n_cols / I8_BLOCK, rounded up] */
+    void *memory;     /* all of it */
+    double error;     /* sum of squares of what requantising changed, so far */
+    double weights;   /* sum of squares of the weights that it changed */
 };
 
 int tile_scratch_init(struct TileScratch *scratch, uint32_t n_cols);

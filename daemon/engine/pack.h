@@ -22,9 +22,9 @@ struct PackSource {
     enum Requantise requantise; /* what weights that are not become */
 };
 
-/* Looks at the whole tensor where its type does not say everything. *ret_scale, which has `factor`
- * in it, is 1 but for ternary matrices; `*ret_requantised` is whether the layout holds less than
- * the file does because it was asked for. */
+/* Looks at the whole tensor where its type does not say everything. *ret_scale has `factor` in it
+ * where codes are kept, ternary ones or the file's, and is 1 elsewhere; `*ret_requantised` is
+ * whether the layout holds less than the file does because it was asked for. */
 int pack_choose(Pool *pool, struct TernaryTrials *trials, const struct PackSource *source,
                 uint32_t *ret_layout, float *ret_scale, bool *ret_requantised, Reason *why);
 

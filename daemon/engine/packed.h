@@ -29,7 +29,7 @@
 
 #define PACKED_MAGIC "RLLMPAK" /* and its NUL: 8 bytes */
 #define PACKED_VERSION 2u      /* of the container */
-#define PACKED_LAYOUT 4u       /* of packed matrices in kernels.h, and of what families ask for */
+#define PACKED_LAYOUT 5u       /* of packed matrices in kernels.h, and of what families ask for */
 #define PACKED_PAGE 4096u
 
 struct PackedHeader {

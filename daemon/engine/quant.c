@@ -76,10 +76,11 @@ const uint8_t *quant_row_blocks(const struct QuantMatrix *matrix, uint64_t row) 
     return quant_row_data(matrix, row);
 }
 
-void quant_q8_row(const struct QuantMatrix *matrix, uint64_t row, int8_t *ret, float *ret_scales) {
+void quant_q8_row(const struct QuantMatrix *matrix, uint64_t row, int8_t *ret,
+                  uint16_t *ret_scales) {
     const uint8_t *block = quant_row_data(matrix, row);
     for (uint64_t i = 0; i < matrix->n_cols; i += 32, block += QUANT_Q8_0_BYTES) {
-        *ret_scales++ = quant_read_f16(block);
+        *ret_scales++ = quant_read_u16(block);
         memcpy(ret + i, block + 2, 32);
     }
 }

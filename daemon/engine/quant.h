@@ -107,8 +107,9 @@ void quant_float_trits(const struct QuantType *type, const uint8_t *row, size_t 
 
 /* The row's blocks in the file, aligned to nothing. */
 const uint8_t *quant_row_blocks(const struct QuantMatrix *matrix, uint64_t row);
-/* One row of a Q8_0 matrix: n_cols bytes and n_cols / 32 scales. */
-void quant_q8_row(const struct QuantMatrix *matrix, uint64_t row, int8_t *ret, float *ret_scales);
+/* One row of a Q8_0 matrix: n_cols bytes and n_cols / 32 scales, halves. */
+void quant_q8_row(const struct QuantMatrix *matrix, uint64_t row, int8_t *ret,
+                  uint16_t *ret_scales);
 /* One row of a Q4_0 matrix: n_cols / 32 times 16 bytes of nibbles, and as many scales, halves. */
 void quant_q4_row(const struct QuantMatrix *matrix, uint64_t row, uint8_t *ret,
                   uint16_t *ret_scales);

@@ -11,7 +11,7 @@
  *   TQ1_0 TQ2_0 Q2_0 I2_S  MATRIX_T2, T1_6 or LUT (engine/pack-ternary.h), or MATRIX_F16 when
  *                          the blocks have different scales
  *   Q8_0                   MATRIX_I8
- *   Q4_0                   MATRIX_I4; with a scale beside it MATRIX_F16
+ *   Q4_0                   MATRIX_I4
  *   F16                    MATRIX_F16
  *   Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K
  *                          MATRIX_F16: values are rounded to half precision, not quantised again

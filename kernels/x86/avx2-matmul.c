@@ -112,7 +112,7 @@ ALWAYS_INLINE Sums add_neighbours(Sums a, Sums b) {
 
 /* Four rows a register and two sums a row. Products of int16, because maddubs has no room for pairs
  * of bytes of full range. */
-ALWAYS_INLINE void i8_dots(const char *block, const struct ScaledColumns *x, BlockDots dots,
+ALWAYS_INLINE void i8_dots(const char *codes, const struct ScaledColumns *x, BlockDots dots,
                            const unsigned n_vectors) {
     Sums halves[BLOCK_MAX_VECTORS][4];
     UNROLL
@@ -120,13 +120,13 @@ ALWAYS_INLINE void i8_dots(const char *block, const struct ScaledColumns *x, Blo
     UNROLL
     for (unsigned g = 0; g < 8; g++) {
         __m256i four[BLOCK_MAX_VECTORS];
-        block_prefetch(block + g * 64);
+        block_prefetch(codes + g * 64);
         UNROLL
         for (unsigned v = 0; v < n_vectors; v++)
             four[v] = _mm256_cvtepi8_epi16(_mm_set1_epi32(load_4x8(x->q + v * x->stride + 4 * g)));
         UNROLL
         for (unsigned i = 0; i < 4; i++) {
-            __m256i w = load_4x4(block + g * 64 + i * 16);
+            __m256i w = load_4x4(codes + g * 64 + i * 16);
             UNROLL
             for (unsigned v = 0; v < n_vectors; v++)
                 halves[v][i] = add_two(halves[v][i], w, four[v]);
@@ -141,7 +141,7 @@ ALWAYS_INLINE void i8_dots(const char *block, const struct ScaledColumns *x, Blo
 /* Sums of int16 have room: 8 groups of two products of a nibble and an activation. */
 _Static_assert(8 * 2 * 15 * 128 <= INT16_MAX, "int16 sums overflow");
 
-ALWAYS_INLINE void i4_dots(const char *block, const struct ScaledColumns *x, BlockDots dots,
+ALWAYS_INLINE void i4_dots(const char *codes, const struct ScaledColumns *x, BlockDots dots,
                            const unsigned n_vectors) {
     const __m256i low = _mm256_set1_epi8(15);
     TilePairs pairs;
@@ -149,10 +149,10 @@ ALWAYS_INLINE void i4_dots(const char *block, const struct ScaledColumns *x, Blo
     UNROLL
     for (unsigned g = 0; g < 4; g++) {
         __m256i w[2][2];
-        block_prefetch(block + g * 64);
+        block_prefetch(codes + g * 64);
         UNROLL
         for (unsigned h = 0; h < 2; h++) {
-            __m256i both = load_32(block + g * 64 + h * 32);
+            __m256i both = load_32(codes + g * 64 + h * 32);
             w[h][0] = _mm256_and_si256(both, low);
             w[h][1] = _mm256_and_si256(_mm256_srli_epi16(both, 4), low);
         }

@@ -6,6 +6,7 @@
  * are multiplied as int16 by `vpmaddwd`, which takes as many instructions as any way around that
  * and is exact.
  */
+#include "kernels/scaled.h"
 #include "kernels/x86/dots-avx2.h"
 #include "kernels/x86/panels.h"
 
@@ -94,28 +95,37 @@ ALWAYS_INLINE void t2(const struct PanelStep *step, const int32_t *slab, uint32_
 
 /* ---- I8 and I4, whose dots are scaled and added every 32 columns ---- */
 
+ALWAYS_INLINE void store_scales(char *panel, const char *scales) {
+    for (unsigned h = 0; h < 2; h++) {
+        const __m128i halves = _mm_loadu_si128((const void *)(scales + h * 16));
+        store_half(panel, h, _mm256_castps_si256(_mm256_cvtph_ps(halves)));
+    }
+}
+
 static void i8_unpack(const struct PanelStep *step, uint32_t tile, unsigned t, char *panel) {
-    const char *from =
-        block_tile(step->matrix, tile) + (size_t)step->column / I8_BLOCK * I8_BLOCK_SIZE;
+    const char *data = block_tile(step->matrix, tile);
+    const uint32_t first = step->column / I8_BLOCK, n = step->n_cols / I8_BLOCK;
     panel += t * 64;
-    for (uint32_t c = 0; c < step->n_cols; c += I8_BLOCK, from += I8_BLOCK_SIZE) {
+    for (uint32_t b = first; b < first + n; b++) {
+        const char *from = data + scaled_codes_at(MATRIX_I8, b);
         for (unsigned g = 0; g < 8; g++, panel += 2 * PANEL_WORD)
             for (unsigned h = 0; h < 2; h++) {
                 const __m256i w = load_32(from + g * 64 + h * 32);
                 store_half(panel, h, _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8));
                 store_half(panel + PANEL_WORD, h, _mm256_srai_epi16(w, 8));
             }
-        for (unsigned h = 0; h < 2; h++) store_half(panel, h, load_32(from + I8_SCALES + h * 32));
+        store_scales(panel, data + scaled_scales_at(MATRIX_I8, b));
         panel += PANEL_WORD;
     }
 }
 
 static void i4_unpack(const struct PanelStep *step, uint32_t tile, unsigned t, char *panel) {
     const __m256i low = _mm256_set1_epi8(15);
-    const char *from =
-        block_tile(step->matrix, tile) + (size_t)step->column / I8_BLOCK * I4_BLOCK_SIZE;
+    const char *data = block_tile(step->matrix, tile);
+    const uint32_t first = step->column / I8_BLOCK, n = step->n_cols / I8_BLOCK;
     panel += t * 64;
-    for (uint32_t c = 0; c < step->n_cols; c += I8_BLOCK, from += I4_BLOCK_SIZE) {
+    for (uint32_t b = first; b < first + n; b++) {
+        const char *from = data + scaled_codes_at(MATRIX_I4, b);
         for (unsigned g = 0; g < 4; g++, panel += PANEL_WORD)
             for (unsigned h = 0; h < 2; h++) {
                 const __m256i both = load_32(from + g * 64 + h * 32);
@@ -124,10 +134,7 @@ static void i4_unpack(const struct PanelStep *step, uint32_t tile, unsigned t, c
                            _mm256_and_si256(_mm256_srli_epi16(both, 4), low));
             }
         panel += 4 * PANEL_WORD;
-        for (unsigned h = 0; h < 2; h++) {
-            const __m128i scales = _mm_loadu_si128((const void *)(from + I4_SCALES + h * 16));
-            store_half(panel, h, _mm256_castps_si256(_mm256_cvtph_ps(scales)));
-        }
+        store_scales(panel, data + scaled_scales_at(MATRIX_I4, b));
         panel += PANEL_WORD;
     }
 }
@@ -162,6 +169,7 @@ ALWAYS_INLINE void add_scaled(const char *panel, const int32_t *slab, __m256 sum
 ALWAYS_INLINE void scaled(const struct PanelStep *step, const int32_t *all, uint32_t v0,
                           const unsigned word_cols, const unsigned n_vectors) {
     const uint32_t n_words = I8_BLOCK / word_cols;
+    const __m256 scale = _mm256_set1_ps(panel_is_last(step) ? step->matrix->scale : 1);
 
     for (unsigned t = 0; t < step->n_tiles; t++) {
         const char *panel = step->panel + t * 64;
@@ -180,7 +188,7 @@ ALWAYS_INLINE void scaled(const struct PanelStep *step, const int32_t *all, uint
         UNROLL
         for (unsigned v = 0; v < n_vectors; v++) UNROLL
         for (unsigned h = 0; h < 2; h++)
-            _mm256_storeu_ps(panel_y(step, v0 + v, t) + h * 8, sums[v][h]);
+            _mm256_storeu_ps(panel_y(step, v0 + v, t) + h * 8, _mm256_mul_ps(sums[v][h], scale));
     }
 }
 

@@ -105,15 +105,15 @@ ALWAYS_INLINE void t2(const struct Matrix *matrix, uint32_t tile, const struct A
 }
 
 /* The weights are made unsigned by adding 128, which the sums of the activations undo. */
-ALWAYS_INLINE void i8_dots(const char *block, const struct ScaledColumns *x, BlockDots dots,
+ALWAYS_INLINE void i8_dots(const char *codes, const struct ScaledColumns *x, BlockDots dots,
                            const unsigned n_vectors) {
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) dots[v][0] = (Sums){0};
     UNROLL
     for (unsigned g = 0; g < 8; g++) {
         __m512i w =
-            _mm512_xor_si512(_mm512_loadu_si512(block + g * 64), _mm512_set1_epi8((char)0x80));
-        block_prefetch_line(block + g * 64, g, n_vectors <= 4);
+            _mm512_xor_si512(_mm512_loadu_si512(codes + g * 64), _mm512_set1_epi8((char)0x80));
+        block_prefetch_line(codes + g * 64, g, n_vectors <= 4);
         UNROLL
         for (unsigned v = 0; v < n_vectors; v++)
             dots[v][0] = add_dots(dots[v][0], w, x->q + v * x->stride + 4 * g);
@@ -125,7 +125,7 @@ ALWAYS_INLINE void i8_dots(const char *block, const struct ScaledColumns *x, Blo
 
 /* The high nibbles are multiplied where they stand, as 16 times their value, and have sums of their
  * own. */
-ALWAYS_INLINE void i4_dots(const char *block, const struct ScaledColumns *x, BlockDots dots,
+ALWAYS_INLINE void i4_dots(const char *codes, const struct ScaledColumns *x, BlockDots dots,
                            const unsigned n_vectors) {
     Sums high[BLOCK_MAX_VECTORS];
     UNROLL
@@ -135,8 +135,8 @@ ALWAYS_INLINE void i4_dots(const char *block, const struct ScaledColumns *x, Blo
     }
     UNROLL
     for (unsigned g = 0; g < 4; g++) {
-        __m512i both = _mm512_loadu_si512(block + g * 64);
-        block_prefetch_line(block + g * 64, g, n_vectors <= 2);
+        __m512i both = _mm512_loadu_si512(codes + g * 64);
+        block_prefetch_line(codes + g * 64, g, n_vectors <= 2);
         __m512i w_low = _mm512_and_si512(both, _mm512_set1_epi8(0x0f));
         __m512i w_high = _mm512_and_si512(both, _mm512_set1_epi8((char)0xf0));
         UNROLL

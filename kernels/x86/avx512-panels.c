@@ -1,4 +1,5 @@
 /* The AVX-512 tier: integer matrices times many vectors. */
+#include "kernels/scaled.h"
 #include "kernels/x86/dots-avx512.h"
 #include "kernels/x86/panels.h"
 
@@ -75,24 +76,31 @@ ALWAYS_INLINE void t2(const struct PanelStep *step, const int32_t *slab, uint32_
 
 /* ---- I8 and I4, whose dots are scaled and added every 32 columns ---- */
 
+ALWAYS_INLINE void store_scales(char *panel, unsigned t, const char *scales) {
+    const __m256i halves = _mm256_loadu_si256((const void *)scales);
+    store_weights(panel, t, _mm512_castps_si512(_mm512_cvtph_ps(halves)));
+}
+
 static void i8_unpack(const struct PanelStep *step, uint32_t tile, unsigned t, char *panel) {
-    const char *from =
-        block_tile(step->matrix, tile) + (size_t)step->column / I8_BLOCK * I8_BLOCK_SIZE;
-    for (uint32_t c = 0; c < step->n_cols; c += I8_BLOCK, from += I8_BLOCK_SIZE) {
+    const char *data = block_tile(step->matrix, tile);
+    const uint32_t first = step->column / I8_BLOCK, n = step->n_cols / I8_BLOCK;
+    for (uint32_t b = first; b < first + n; b++) {
+        const char *from = data + scaled_codes_at(MATRIX_I8, b);
         for (unsigned g = 0; g < 8; g++, panel += PANEL_WORD)
             store_weights(
                 panel, t,
                 _mm512_xor_si512(_mm512_loadu_si512(from + g * 64), _mm512_set1_epi8((char)0x80)));
-        store_weights(panel, t, _mm512_loadu_si512(from + I8_SCALES));
+        store_scales(panel, t, data + scaled_scales_at(MATRIX_I8, b));
         panel += PANEL_WORD;
     }
 }
 
 static void i4_unpack(const struct PanelStep *step, uint32_t tile, unsigned t, char *panel) {
     const __m512i low = _mm512_set1_epi8(15);
-    const char *from =
-        block_tile(step->matrix, tile) + (size_t)step->column / I8_BLOCK * I4_BLOCK_SIZE;
-    for (uint32_t c = 0; c < step->n_cols; c += I8_BLOCK, from += I4_BLOCK_SIZE) {
+    const char *data = block_tile(step->matrix, tile);
+    const uint32_t first = step->column / I8_BLOCK, n = step->n_cols / I8_BLOCK;
+    for (uint32_t b = first; b < first + n; b++) {
+        const char *from = data + scaled_codes_at(MATRIX_I4, b);
         for (unsigned g = 0; g < 4; g++, panel += PANEL_WORD) {
             __m512i both = _mm512_loadu_si512(from + g * 64);
             store_weights(panel, t, _mm512_and_si512(both, low));
@@ -100,8 +108,7 @@ static void i4_unpack(const struct PanelStep *step, uint32_t tile, unsigned t, c
                           _mm512_and_si512(_mm512_srli_epi16(both, 4), low));
         }
         panel += 4 * PANEL_WORD;
-        __m256i scales = _mm256_loadu_si256((const void *)(from + I4_SCALES));
-        store_weights(panel, t, _mm512_castps_si512(_mm512_cvtph_ps(scales)));
+        store_scales(panel, t, data + scaled_scales_at(MATRIX_I4, b));
         panel += PANEL_WORD;
     }
 }
@@ -125,6 +132,7 @@ ALWAYS_INLINE void add_scaled(const char *panel, const int32_t *slab, Sums dots[
 
 ALWAYS_INLINE void i8(const struct PanelStep *step, const int32_t *slab, uint32_t v0,
                       const unsigned n_vectors) {
+    const __m512 scale = _mm512_set1_ps(panel_is_last(step) ? step->matrix->scale : 1);
     const char *panel = step->panel;
     __m512 sums[I8_VECTORS][PANEL_TILES];
 
@@ -148,7 +156,8 @@ ALWAYS_INLINE void i8(const struct PanelStep *step, const int32_t *slab, uint32_
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) UNROLL
     for (unsigned t = 0; t < PANEL_TILES; t++)
-        if (t < step->n_tiles) _mm512_storeu_ps(panel_y(step, v0 + v, t), sums[v][t]);
+        if (t < step->n_tiles)
+            _mm512_storeu_ps(panel_y(step, v0 + v, t), _mm512_mul_ps(sums[v][t], scale));
 }
 
 DEFINE_PANEL_BLOCK(t2, 1)

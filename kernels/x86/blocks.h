@@ -109,10 +109,3 @@ ALWAYS_INLINE void block_prefetch_line(const char *data, size_t line, const bool
     else if (line % 4 == 0)
         _mm_prefetch(data + 4096, _MM_HINT_T1);
 }
-
-/* One block of columns in a MATRIX_I8, and the scales in it. */
-#define I8_BLOCK_SIZE 576u
-#define I8_SCALES 512u
-/* The same of a MATRIX_I4. */
-#define I4_BLOCK_SIZE 288u
-#define I4_SCALES 256u

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "kernels/scaled.h"
 #include "kernels/x86/blocks.h"
 
 /* 32 columns of a few vectors: of the first one; the next one's values lie `stride` behind, its
@@ -18,31 +19,28 @@ struct ScaledColumns {
 
 typedef Dots BlockDots[BLOCK_MAX_VECTORS][N_SLICES];
 
-/* The dots of 32 columns of a tile, which lie at `block`. */
-ALWAYS_INLINE void i8_dots(const char *block, const struct ScaledColumns *x, BlockDots dots,
+/* The dots of 32 columns of a tile, whose codes lie at `w`. */
+ALWAYS_INLINE void i8_dots(const char *w, const struct ScaledColumns *x, BlockDots dots,
                            const unsigned n_vectors);
-ALWAYS_INLINE void i4_dots(const char *block, const struct ScaledColumns *x, BlockDots dots,
+ALWAYS_INLINE void i4_dots(const char *w, const struct ScaledColumns *x, BlockDots dots,
                            const unsigned n_vectors);
 
-/* The scales of slice s. */
-ALWAYS_INLINE Rows scaled_w_scales(const enum MatrixLayout layout, const char *block, unsigned s) {
-    const void *i8 = block + I8_SCALES, *i4 = block + I4_SCALES;
-    return layout == MATRIX_I8 ? rows_f32((const float *)i8 + s * ROWS)
-                               : rows_f16((const uint16_t *)i4 + s * ROWS);
-}
-
-ALWAYS_INLINE void scaled_step(const enum MatrixLayout layout, const char *block,
+/* Adds block b of a tile. */
+ALWAYS_INLINE void scaled_step(const enum MatrixLayout layout, const char *tile, size_t b,
                                const struct ScaledColumns *x, Rows y[BLOCK_MAX_VECTORS][N_SLICES],
                                const unsigned n_vectors) {
+    const void *scales = tile + scaled_scales_at(layout, b);
+    const char *codes = tile + scaled_codes_at(layout, b);
     Rows w_scales[N_SLICES];
     BlockDots dots;
 
     if (layout == MATRIX_I8)
-        i8_dots(block, x, dots, n_vectors);
+        i8_dots(codes, x, dots, n_vectors);
     else
-        i4_dots(block, x, dots, n_vectors);
+        i4_dots(codes, x, dots, n_vectors);
     UNROLL
-    for (unsigned s = 0; s < N_SLICES; s++) w_scales[s] = scaled_w_scales(layout, block, s);
+    for (unsigned s = 0; s < N_SLICES; s++)
+        w_scales[s] = rows_f16((const uint16_t *)scales + s * ROWS);
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) {
         Rows x_scale = rows_set(x->scales[v * x->per_vector]);
@@ -57,7 +55,7 @@ ALWAYS_INLINE void scaled_block(const enum MatrixLayout layout, const struct Mat
                                 size_t y_stride, const unsigned n_vectors) {
     const size_t per_vector = x->stride / I8_BLOCK, first = v0 * per_vector;
     const uint32_t n_blocks = (matrix->n_cols + I8_BLOCK - 1) / I8_BLOCK;
-    const char *block = block_tile(matrix, tile);
+    const char *data = block_tile(matrix, tile);
     struct ScaledColumns columns = {x->i8 + v0 * x->stride, x->scales + first, x->sums + first,
                                     x->stride, per_vector};
     Rows sums[BLOCK_MAX_VECTORS][N_SLICES];
@@ -66,8 +64,7 @@ ALWAYS_INLINE void scaled_block(const enum MatrixLayout layout, const struct Mat
     for (unsigned i = 0; i < n_vectors * N_SLICES; i++)
         sums[i / N_SLICES][i % N_SLICES] = rows_set(0);
     for (uint32_t b = 0; b < n_blocks; b++) {
-        scaled_step(layout, block, &columns, sums, n_vectors);
-        block += layout == MATRIX_I8 ? I8_BLOCK_SIZE : I4_BLOCK_SIZE;
+        scaled_step(layout, data, b, &columns, sums, n_vectors);
         columns.q += I8_BLOCK;
         columns.scales++;
         columns.sums++;
@@ -75,7 +72,8 @@ ALWAYS_INLINE void scaled_block(const enum MatrixLayout layout, const struct Mat
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) UNROLL
     for (unsigned s = 0; s < N_SLICES; s++)
-        rows_store(block_y(y, y_stride, v0 + v, tile) + s * ROWS, sums[v][s]);
+        rows_store(block_y(y, y_stride, v0 + v, tile) + s * ROWS,
+                   rows_mul(sums[v][s], rows_set(matrix->scale)));
 }
 
 ALWAYS_INLINE void i8(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,

@@ -279,11 +279,12 @@ static void reads_q8_rows(void) {
     }
     struct QuantMatrix matrix = matrix_of(QUANT_Q8_0, blocks, 64, 2);
     int8_t row[64];
-    float scales[2], weights[64];
+    uint16_t scales[2];
+    float weights[64];
     quant_q8_row(&matrix, 1, row, scales);
     quant_rows(&matrix, 1, 1, weights, 64);
-    CHECK_NEAR(scales[0], 0.5, 0);
-    CHECK_NEAR(scales[1], 1, 0);
+    CHECK_INT(scales[0], F16_HALF);
+    CHECK_INT(scales[1], F16_ONE);
     CHECK_INT(row[0], 100);
     CHECK_INT(row[32], (int8_t)150);
     CHECK_NEAR(weights[0], 50, 0);

@@ -185,7 +185,7 @@ static void scaled_dense(void) {
     } cases[] = {{QUANT_F32, MATRIX_F32, MATRIX_F32},
                  {QUANT_F16, MATRIX_F16, MATRIX_F16},
                  {QUANT_Q8_0, MATRIX_I8, MATRIX_I8},
-                 {QUANT_Q4_0, MATRIX_I4, MATRIX_F16}};
+                 {QUANT_Q4_0, MATRIX_I4, MATRIX_I4}};
     for (size_t k = 0; k < 2 * N_OF(cases); k++) {
         const bool scaled = k % 2;
         const uint32_t type = cases[k / 2].type;

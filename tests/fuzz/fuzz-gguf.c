@@ -22,9 +22,9 @@ static void read_tensor(const struct GgufTensor *tensor) {
         if (ternary) quant_trits(&matrix, row, 1, trits, matrix.n_cols);
         for (uint64_t i = 0; ternary && i < matrix.n_cols; i++)
             if (floats[i] != (float)trits[i] * scale) abort();
-        if (matrix.type->id == QUANT_Q8_0) quant_q8_row(&matrix, row, trits, floats);
-        if (matrix.type->id == QUANT_Q4_0)
-            quant_q4_row(&matrix, row, (uint8_t *)trits, (uint16_t *)(void *)floats);
+        uint16_t *scales = (uint16_t *)(void *)floats;
+        if (matrix.type->id == QUANT_Q8_0) quant_q8_row(&matrix, row, trits, scales);
+        if (matrix.type->id == QUANT_Q4_0) quant_q4_row(&matrix, row, (uint8_t *)trits, scales);
     }
 }
 

@@ -167,13 +167,22 @@ static void check_sizes(enum MatrixLayout layout, uint32_t bits, uint32_t group)
         check_failed("sizes of layout %d", (int)layout);
 }
 
+/* Two groups share a line of scales. */
+static void check_scaled_sizes(enum MatrixLayout layout, size_t group) {
+    if (matrix_column_group(layout) != 32 || matrix_tile_size(layout, 0) != 0 ||
+        matrix_tile_size(layout, 1) != 64 + group ||
+        matrix_tile_size(layout, 33) != 64 + 2 * group ||
+        matrix_tile_size(layout, 65) != 2 * 64 + 3 * group ||
+        matrix_size(layout, 17, 64) != 2 * (64 + 2 * group))
+        check_failed("sizes of layout %d", (int)layout);
+}
+
 void check_packing(void) {
     static const uint32_t few_columns[] = {0,  1,  15, 16, 17, 20,  32, 33,
                                            41, 79, 80, 95, 96, 100, 257};
 
     check_sizes(MATRIX_F32, 32, 1);
     check_sizes(MATRIX_F16, 16, 1);
-    check_sizes(MATRIX_I8, 9, 32); /* with its share of the scale */
     check_sizes(MATRIX_T2, 2, 16);
     if (matrix_column_group(MATRIX_T1_6) != 20 || matrix_tile_size(MATRIX_T1_6, 21) != 2 * 64 ||
         matrix_size(MATRIX_T1_6, 17, 20) != 2 * 64)
@@ -181,10 +190,8 @@ void check_packing(void) {
     if (matrix_column_group(MATRIX_LUT) != 96 || matrix_tile_size(MATRIX_LUT, 97) != 2 * 320 ||
         matrix_size(MATRIX_LUT, 17, 96) != 2 * 320)
         check_failed("sizes of layout %d", MATRIX_LUT);
-    /* 4 bits and a 32nd of a half are no whole number: two weights at a time */
-    if (matrix_column_group(MATRIX_I4) != 32 || matrix_tile_size(MATRIX_I4, 33) != 2 * 288 ||
-        matrix_size(MATRIX_I4, 17, 32) != 2 * 288)
-        check_failed("sizes of layout %d", MATRIX_I4);
+    check_scaled_sizes(MATRIX_I8, 512);
+    check_scaled_sizes(MATRIX_I4, 256);
     for (enum MatrixLayout layout = 0; layout < N_MATRIX_LAYOUTS; layout++)
         for (unsigned c = 0; c < LENGTH(few_columns); c++) {
             check_round_trip(layout, 1, few_columns[c]);

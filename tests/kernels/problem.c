@@ -25,11 +25,18 @@ static void pack_halves(const float *rows, uint32_t n_rows, uint32_t n_cols, voi
     matrix_pack_f16(halves, n_rows, n_cols, dst);
 }
 
+/* The scales of n rows from `row` on. */
+static const uint16_t *half_scales(const struct Problem *p, uint32_t row, uint32_t n) {
+    static uint16_t scales[TILE_ROWS * MATRIX_MAX_COLS / I8_BLOCK];
+    const size_t per_row = n_blocks(p->matrix.n_cols);
+    for (size_t i = 0; i < n * per_row; i++) scales[i] = f16_encode(p->w_scales[row * per_row + i]);
+    return scales;
+}
+
 /* Bytes of -8 to 7 as Q4_0's nibbles. */
 static void pack_i4(const struct Problem *p, uint32_t row, uint32_t n, void *dst) {
     const uint32_t n_cols = p->matrix.n_cols, per_row = n_blocks(n_cols);
     static uint8_t nibbles[TILE_ROWS * MATRIX_MAX_COLS / 2];
-    static uint16_t scales[TILE_ROWS * MATRIX_MAX_COLS / I8_BLOCK];
 
     memset(nibbles, 0x88, (size_t)n * per_row * 16);
     for (uint32_t r = 0; r < n; r++)
@@ -38,9 +45,7 @@ static void pack_i4(const struct Problem *p, uint32_t row, uint32_t n, void *dst
             unsigned q = (unsigned)(p->bytes[(size_t)(row + r) * n_cols + c] + 8);
             *byte = c % 32 < 16 ? (*byte & 0xf0) | q : (*byte & 0x0f) | q << 4;
         }
-    for (size_t i = 0; i < (size_t)n * per_row; i++)
-        scales[i] = f16_encode(p->w_scales[(size_t)row * per_row + i]);
-    matrix_pack_i4(nibbles, scales, n, n_cols, dst);
+    matrix_pack_i4(nibbles, half_scales(p, row, n), n, n_cols, dst);
 }
 
 static void pack_tile(const struct Problem *p, uint32_t row, void *dst) {
@@ -55,8 +60,7 @@ static void pack_tile(const struct Problem *p, uint32_t row, void *dst) {
         pack_halves(p->floats + at, n, p->matrix.n_cols, dst);
         break;
     case MATRIX_I8:
-        matrix_pack_i8(p->bytes + at, p->w_scales + (size_t)row * n_blocks(p->matrix.n_cols), n,
-                       p->matrix.n_cols, dst);
+        matrix_pack_i8(p->bytes + at, half_scales(p, row, n), n, p->matrix.n_cols, dst);
         break;
     case MATRIX_I4:
         pack_i4(p, row, n, dst);
@@ -171,7 +175,7 @@ static void fill_activations(struct Problem *p) {
 
 static struct Problem shaped(enum MatrixLayout layout, enum Fill fill, uint32_t n_rows,
                              uint32_t n_cols, uint32_t n_vectors) {
-    float scale = is_ternary(layout) ? 0.37f : 1;
+    float scale = matrix_activation_form(layout) == ACTIVATION_F32 ? 1 : 0.37f;
     return (struct Problem){
         .fill = fill,
         .matrix = {layout, n_rows, n_cols, scale, NULL},
@@ -216,12 +220,10 @@ float problem_weight(const struct Problem *p, uint32_t row, uint32_t column) {
     case MATRIX_F16:
         return f16_decode(f16_encode(p->floats[i]));
     case MATRIX_I8:
-        return p->bytes[i] *
-               p->w_scales[(size_t)row * n_blocks(p->matrix.n_cols) + column / I8_BLOCK];
-    case MATRIX_I4:
-        return p->bytes[i] *
-               f16_decode(f16_encode(
-                   p->w_scales[(size_t)row * n_blocks(p->matrix.n_cols) + column / I8_BLOCK]));
+    case MATRIX_I4: {
+        size_t block = (size_t)row * n_blocks(p->matrix.n_cols) + column / I8_BLOCK;
+        return p->bytes[i] * f16_decode(f16_encode(p->w_scales[block])) * p->matrix.scale;
+    }
     default:
         return p->bytes[i] * p->matrix.scale;
     }

@@ -27,19 +27,21 @@ static void fill_f16(uint8_t *bytes, uint32_t n_cols, void *tile) {
     matrix_pack_f16(rows, TILE_ROWS, n_cols, tile);
 }
 
-static size_t n_blocks(uint32_t n_cols) {
-    return (size_t)TILE_ROWS * ((n_cols + I8_BLOCK - 1) / I8_BLOCK);
+/* Scales behind the bytes that are the codes. */
+static uint16_t *small_scales(uint8_t *bytes, uint32_t n_cols) {
+    const size_t n = (size_t)TILE_ROWS * ((n_cols + I8_BLOCK - 1) / I8_BLOCK);
+    uint16_t *scales = (uint16_t *)(void *)(bytes + (size_t)TILE_ROWS * n_cols);
+    for (size_t i = 0; i < n; i++) scales[i] = SMALL_HALF;
+    return scales;
 }
 
 static void fill_i8(uint8_t *bytes, uint32_t n_cols, void *tile) {
-    float *scales = (float *)(void *)(bytes + (size_t)TILE_ROWS * n_cols);
-    for (size_t i = 0; i < n_blocks(n_cols); i++) scales[i] = 0.01f;
+    uint16_t *scales = small_scales(bytes, n_cols);
     matrix_pack_i8((const int8_t *)bytes, scales, TILE_ROWS, n_cols, tile);
 }
 
 static void fill_i4(uint8_t *bytes, uint32_t n_cols, void *tile) {
-    uint16_t *scales = (uint16_t *)(void *)(bytes + (size_t)TILE_ROWS * n_cols);
-    for (size_t i = 0; i < n_blocks(n_cols); i++) scales[i] = SMALL_HALF;
+    uint16_t *scales = small_scales(bytes, n_cols);
     matrix_pack_i4(bytes, scales, TILE_ROWS, n_cols, tile);
 }
 
