@@ -42,8 +42,9 @@ static void machine_print(JsonObject *machine) {
            suite_text(machine, "tier"), suite_text(machine, "version"));
 }
 
-static void limits_print(const SuiteTable *self, const char *title) {
-    const char *const names[] = {title, N_("MEMORY GB/s"), N_("8-BIT GOPS"), N_("FLOAT GOPS")};
+static void limits_print(const SuiteTable *self) {
+    static const char *const names[] = {N_("BEST LIMITS"), N_("MEMORY GB/s"), N_("8-BIT GOPS"),
+                                        N_("FLOAT GOPS")};
     g_autoptr(GPtrArray) cells = g_ptr_array_new_with_free_func(g_free);
     headings(cells, names, G_N_ELEMENTS(names));
     for (guint i = 0; i < self->roofs->len; i++) {
@@ -60,7 +61,7 @@ static void limits_print(const SuiteTable *self, const char *title) {
 /* Limits go before the first thing that was measured against them. */
 static void limits_end(SuiteTable *self) {
     if (self->has_limits || self->roofs->len == 0) return;
-    limits_print(self, N_("LIMITS"));
+    limits_print(self);
     self->has_limits = TRUE;
 }
 
@@ -72,28 +73,33 @@ static void note_print(JsonObject *note) {
 
 /* ---- Figures, one a row ---- */
 
+/* "31.4 GB/s": what the limit that applies allows; "" where there is none. */
+static char *limit_text(JsonObject *figure) {
+    const double limit = suite_limit(figure);
+    g_autofree char *number = suite_number_text(limit);
+    return isnan(limit) ? g_strdup("")
+                        : g_strconcat(number, suite_is_memory(figure) ? " GB/s" : " GOPS", NULL);
+}
+
 /* GB/s and GOPS are speeds, the per cent how much of the limit that applies was reached. */
 static void row_add(GPtrArray *cells, JsonObject *figure) {
     const double percent = suite_number(figure, "percent");
-    const char *bound = suite_text(figure, "bound");
     g_ptr_array_add(cells, suite_figure_label(figure));
     cell_number(cells, suite_number(figure, "value"));
     cell(cells, suite_text(figure, "unit"));
     cell_number(cells, suite_number(figure, "gbps"));
     cell_number(cells, suite_number(figure, "gops"));
     g_ptr_array_add(cells, isnan(percent) ? g_strdup("") : g_strdup_printf("%.0f %%", percent));
-    cell(cells, g_str_equal(bound, "memory")    ? _("memory")
-                : g_str_equal(bound, "compute") ? _("units")
-                                                : "");
+    g_ptr_array_add(cells, limit_text(figure));
 }
 
 static void rows_print(const GPtrArray *figures) {
-    static const char *const names[] = {N_("MEASURED"), N_("VALUE"),    N_("UNIT"), "GB/s",
-                                        "GOPS",         N_("OF LIMIT"), N_("LIMIT")};
+    static const char *const names[] = {N_("MEASURED"), N_("VALUE"),    N_("UNIT"),      "GB/s",
+                                        "GOPS",         N_("OF LIMIT"), N_("LIMIT THEN")};
     g_autoptr(GPtrArray) cells = g_ptr_array_new_with_free_func(g_free);
     headings(cells, names, G_N_ELEMENTS(names));
     for (guint i = 0; i < figures->len; i++) row_add(cells, figures->pdata[i]);
-    output_table(cells, G_N_ELEMENTS(names), RIGHT(1) | RIGHT(3) | RIGHT(4) | RIGHT(5));
+    output_table(cells, G_N_ELEMENTS(names), RIGHT(1) | RIGHT(3) | RIGHT(4) | RIGHT(5) | RIGHT(6));
 }
 
 /* ---- Products: a row for a layout, a column for a number of vectors ---- */
@@ -209,7 +215,7 @@ void suite_table_end(SuiteTable *self) {
     figures_end(self);
     if (self->has_better_limits) {
         putchar('\n');
-        limits_print(self, N_("BEST LIMITS"));
+        limits_print(self);
     }
     g_ptr_array_unref(self->roofs);
     g_ptr_array_unref(self->figures);

@@ -85,6 +85,17 @@ double suite_number(JsonObject *line, const char *name) {
     return type == G_TYPE_INT64 || type == G_TYPE_DOUBLE ? json_node_get_double(node) : NAN;
 }
 
+gboolean suite_is_memory(JsonObject *figure) {
+    return g_str_equal(suite_text(figure, "bound"), "memory");
+}
+
+double suite_limit(JsonObject *figure) {
+    const double work = suite_is_memory(figure) ? suite_number(figure, "bytes")
+                                                : suite_number(figure, "i8_operations") +
+                                                      suite_number(figure, "f32_operations");
+    return work / suite_number(figure, "limit_seconds") * 1e-9;
+}
+
 char *suite_number_text(double value) {
     const double size = fabs(value);
     if (isnan(value)) return g_strdup("");

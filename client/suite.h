@@ -34,6 +34,10 @@ int suite_run(const struct SuiteOptions *options);
 const char *suite_text(JsonObject *line, const char *name);
 double suite_number(JsonObject *line, const char *name);
 
+/* What the limit of a figure allows, in GB/s or GOPS as it is bound by memory or by units. */
+double suite_limit(JsonObject *figure);
+gboolean suite_is_memory(JsonObject *figure);
+
 /* Three digits that count, "" for NAN. g_free() it. */
 char *suite_number_text(double value);
 

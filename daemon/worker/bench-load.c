@@ -18,6 +18,7 @@
 #include "dbus/names.h"
 #include "engine/bench/machine.h"
 #include "engine/bench/step-work.h"
+#include "engine/bench/yardstick.h"
 
 #define MIN_STARTS 3u
 #define N_STEPS 3u
@@ -143,6 +144,8 @@ struct Load {
     const struct BenchModel *model;
     const struct LoadOptions *options;
     const struct Report *report;
+    struct Yardstick yardstick;
+    struct Marks marks; /* beside all of them */
     struct Samples samples[N_TIMES];
     struct Work step;
     double weight_bytes, state_bytes, resident_bytes;
@@ -194,11 +197,23 @@ static int open_measure(struct Load *self, Reason *why) {
     return r;
 }
 
+/* With a pool that has gone when a process is started, which would be pinned to its core. */
+static int limits_measure(struct Load *self) {
+    Pool *pool;
+    int r = pool_new(self->options->n_threads, &pool);
+    if (r < 0) return r;
+    if (!self->yardstick.limits) r = yardstick_init(&self->yardstick, pool, self->options->limits);
+    if (r == 0) yardstick_turn(&self->yardstick, pool, &self->step, &self->marks);
+    pool_free(pool);
+    return r;
+}
+
 static int measure(struct Load *self, Reason *why) {
     const double budget = self->options->budget_sec, start = bench_now();
     int r = 0;
     for (unsigned i = 0; r == 0 && (i < MIN_STARTS || bench_now() - start < budget); i++) {
         r = open_measure(self, why);
+        if (r == 0) r = limits_measure(self);
         if (r == 0) r = start_measure(self, why);
         if (report_progress(self->report, "load", MIN(bench_now() - start, budget), budget))
             r = -ECANCELED;
@@ -209,7 +224,7 @@ static int measure(struct Load *self, Reason *why) {
 /* ---- Telling ---- */
 
 /* `samples` and `work` may be NULL: a number alone, or one without a limit. */
-static void tell(const struct Load *self, const char *name, double value, const char *unit,
+static void tell(struct Load *self, const char *name, double value, const char *unit,
                  struct Samples *samples, const struct Work *work) {
     const struct Figure figure = {
         .suite = "load",
@@ -222,12 +237,12 @@ static void tell(const struct Load *self, const char *name, double value, const 
         .value = value,
         .unit = unit,
         .work = work ? *work : (struct Work){0},
-        .roof = self->options->roof,
+        .roof = yardstick_roof(&self->yardstick, &self->marks),
     };
     self->report->figure(self->report->userdata, &figure);
 }
 
-static void first_use_tell(const struct Load *self) {
+static void first_use_tell(struct Load *self) {
     const struct BenchModel *model = self->model;
     if (model->is_lent) return;
     tell(self, "copy", model->copy_seconds, "s", NULL, NULL);
@@ -260,7 +275,9 @@ int bench_load(const struct BenchModel *model, const struct LoadOptions *options
     self->options = options;
     self->report = report;
     int r = measure(self, why);
+    if (r == 0) yardstick_tell(&self->yardstick, report);
     if (r == 0) load_tell(self);
+    yardstick_done(&self->yardstick);
     g_free(self);
     return r;
 }

@@ -4,14 +4,14 @@
  */
 #pragma once
 
-#include "engine/bench/report.h"
+#include "engine/bench/limits.h"
 #include "worker/bench-model.h"
 
 struct LoadOptions {
     const char *model;
     double budget_sec; /* for all starts together; at least one */
     unsigned n_threads;
-    struct Roof roof;
+    struct Limits *limits; /* of as many threads; becomes better here */
 };
 
 /* -ECANCELED, and what starting a process or talking to it fails with. */

@@ -24,7 +24,7 @@
 /* The file is copied or packed to one that lies beside it, and is then read in memory. */
 static uint64_t fitting_bytes(const char *directory) {
     struct statvfs disk;
-    const uint64_t memory = machine_available_bytes() / 100 * 85;
+    const uint64_t memory = machine_room_bytes() / 100 * 85;
     if (statvfs(directory, &disk) < 0) return memory;
     return MIN(memory, (uint64_t)disk.f_bavail * disk.f_frsize / 100 * 45);
 }

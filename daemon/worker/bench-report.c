@@ -122,6 +122,9 @@ static void add_limit(JsonBuilder *line, const struct Figure *figure, double sec
     add_number(line, "f32_operations", work->f32_operations);
     add_number(line, "gbps", work->bytes / seconds * 1e-9);
     add_number(line, "gops", (work->i8_operations + work->f32_operations) / seconds * 1e-9);
+    add_number(line, "limit_gbps", figure->roof.bytes * 1e-9);
+    add_number(line, "limit_i8_gops", figure->roof.i8_operations * 1e-9);
+    add_number(line, "limit_f32_gops", figure->roof.f32_operations * 1e-9);
     add_number(line, "limit_seconds", limit);
     add_number(line, "percent", 100 * limit / seconds);
     add_text(line, "bound", is_memory ? "memory" : "compute");

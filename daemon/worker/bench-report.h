@@ -10,14 +10,15 @@
  *     {"type":"figure","suite":"inference","model":"bitnet-7b","weights":"TQ2_0 as T2, head F16",
  *      "name":"decode","n":1,"threads":2,"value":7.1,"unit":"tokens/s","samples":20,"seconds":0.14,
  *      "seconds_least":0.13,"seconds_most":0.2,"bytes":1.9e9,"i8_operations":...,
- *      "f32_operations":...,"gbps":14.2,"gops":96,"limit_seconds":0.11,"percent":81,
- *      "bound":"memory"}
+ *      "f32_operations":...,"gbps":14.2,"gops":96,"limit_gbps":17.5,"limit_i8_gops":1190,
+ *      "limit_f32_gops":301,"limit_seconds":0.11,"percent":81,"bound":"memory"}
  *
  * `seconds` is the median of the samples, and all that follows from it stands only where there are
- * samples; `bytes` and what follows only where there is a limit to be near to: limit_seconds is the
- * least time by the roof of so many threads, `percent` that time over the measured one. A roof that
- * is told again for as many threads is a better one, and holds for the figures behind it. The one
- * line {"type":"done"} is the last.
+ * samples; `bytes` and what follows only where there is a limit to be near to: limit_gbps and the
+ * gops are what the machine gave in turns with the figure (medians), limit_seconds is the least
+ * time by them, `percent` that time over the measured one. A "roof" is the best that the machine
+ * gave to so many threads; one that is told again for as many is a better one. The one line
+ * {"type":"done"} is the last.
  */
 #pragma once
 

@@ -67,7 +67,7 @@ static int inference_run(struct Bench *self, const struct BenchModel *model, con
 
 static int load_run(struct Bench *self, const struct BenchModel *model, const char *name,
                     unsigned n_threads, struct Limits *limits, Reason *why) {
-    const struct LoadOptions options = {name, self->budget_sec, n_threads, limits->roof};
+    const struct LoadOptions options = {name, self->budget_sec, n_threads, limits};
     return bench_load(model, &options, &self->report, why);
 }
 

@@ -497,14 +497,14 @@ SUITE = [
     {"type": "note", "model": "big", "text": "cut to 1 of 2 layers"},
     {"type": "figure", "suite": "inference", "model": "big <1>", "weights": "TQ2_0", "name": "prompt", "n": 128, "threads": 1,
      "value": 640.25, "unit": "tokens/s", "samples": 3, "seconds": 0.2, "seconds_least": 0.1, "seconds_most": 0.3, "bytes": 1e9,
-     "i8_operations": 5e10, "f32_operations": 0, "gbps": 5.0, "gops": 250.0, "limit_seconds": 0.1, "percent": 50.0,
+     "i8_operations": 5e10, "f32_operations": 0, "gbps": 5.0, "gops": 250.0, "limit_gbps": 21.0, "limit_i8_gops": 500.0, "limit_f32_gops": 100.0, "limit_seconds": 0.1, "percent": 50.0,
      "bound": "compute"},
     {"type": "figure", "suite": "inference", "model": "big <1>", "weights": "TQ2_0", "name": "new one", "n": 1, "threads": 1,
      "value": 7, "unit": "ms"},
     {"type": "roof", "threads": 1, "gbps": 21.5, "i8_gops": 500.0, "f32_gops": 100.0},
     *({"type": "figure", "suite": "kernels", "model": "big " + "x" * 200, "weights": weights, "name": "product", "n": n, "threads": 1,
        "value": value, "unit": unit, "samples": 3, "seconds": 0.2, "seconds_least": 0.1, "seconds_most": 0.3, "bytes": 1e9,
-       "i8_operations": 5e10, "f32_operations": 0, "gbps": 17.2, "gops": 400.0, "limit_seconds": 0.1, "percent": percent,
+       "i8_operations": 5e10, "f32_operations": 0, "gbps": 17.2, "gops": 400.0, "limit_gbps": 21.0, "limit_i8_gops": 500.0, "limit_f32_gops": 100.0, "limit_seconds": 0.1, "percent": percent,
        "bound": bound}
       for weights in ("T2", "I8") for n, value, unit, percent, bound in ((1, 17.2, "GB/s", 80.0, "memory"),
                                                                          (8, 400.0, "GOPS", 133.0, "compute"))),
@@ -528,7 +528,7 @@ def check_plot(path):
     svg = xml.etree.ElementTree.parse(path)
     width, height = (float(svg.getroot().get(name)) for name in ("width", "height"))
     texts = ["".join(text.itertext()) for text in svg.findall("svg:text", names)]
-    assert any("640" in text and "50 %" in text for text in texts) and "400 GOPS, 133 %" in texts, texts
+    assert any("640" in text and "50 %" in text for text in texts) and "133 % of 500 GOPS" in texts, texts
     assert any("A <B> &" in text for text in texts) and "prompt of 128 tokens" in texts, texts
     assert any(text.startswith("kernels: big xxx") and text.endswith("…") for text in texts), texts
     bars = [rect for rect in svg.findall("svg:rect", names) if rect.get("class") in ("memory", "compute") and rect.get("rx")]
@@ -552,7 +552,7 @@ def test_bench_suite():
         assert result.err == ("--bench inference --shape a --shape b --threads 1,2 --weights F16 --budget 0.5 --layers 1 "
                               "--vocabulary 300\n"), result
         lines = [line.split() for line in result.out.splitlines()]
-        assert "prompt of 128 tokens 640 tokens/s 5.00 250 50 % units".split() in lines, result.out
+        assert "prompt of 128 tokens 640 tokens/s 5.00 250 50 % 500 GOPS".split() in lines, result.out
         assert "new one 7.00 ms".split() in lines and "1 thread 20.5 500 100".split() in lines, result.out
         assert "big: cut to 1 of 2 layers" in result.out and "\x1b" not in result.out, result.out
         assert [line for line in lines if line[:1] in (["VECTORS"], ["T2"], ["I8"])] == [

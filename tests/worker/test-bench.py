@@ -62,12 +62,14 @@ def check_numbers(line):
             assert isinstance(value, str), line
 
 
-def check_limit(figure, roof):
-    """What follows from seconds, work and roof is computed again."""
+def check_limit(figure, best):
+    """What follows from seconds, work and the limits of its turns, which are no better than the best, is computed again."""
+    limits = {name: figure["limit_" + name] for name in ("gbps", "i8_gops", "f32_gops")}
+    assert all(0 < limits[name] <= best[name] * (1 + 1e-9) for name in limits), (figure, best)
     seconds = figure["seconds"]
     assert 0 < figure["seconds_least"] <= seconds <= figure["seconds_most"] and figure["samples"] >= 1, figure
-    memory = figure["bytes"] / (roof["gbps"] * 1e9)
-    compute = figure["i8_operations"] / (roof["i8_gops"] * 1e9) + figure["f32_operations"] / (roof["f32_gops"] * 1e9)
+    memory = figure["bytes"] / (limits["gbps"] * 1e9)
+    compute = figure["i8_operations"] / (limits["i8_gops"] * 1e9) + figure["f32_operations"] / (limits["f32_gops"] * 1e9)
     assert near(figure["limit_seconds"], max(memory, compute)), figure
     assert near(figure["percent"], 100 * max(memory, compute) / seconds), figure
     assert figure["bound"] == ("memory" if memory >= compute else "compute"), figure
@@ -76,7 +78,7 @@ def check_limit(figure, roof):
 
 
 def check_common(lines, threads):
-    """The figures. Each is compared with the last roof that was told before it."""
+    """The figures. None has a limit above the last roof that was told before it."""
     machine, = of_type(lines, "machine")
     assert {name: type(machine[name]) for name in MACHINE} == MACHINE and machine["cores"] >= 1, machine
     roofs, best_read = {}, {}

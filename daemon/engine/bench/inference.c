@@ -1,6 +1,7 @@
 #include "engine/bench/inference.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,16 +10,15 @@
 
 #include "engine/bench/machine.h"
 #include "engine/bench/step-work.h"
+#include "engine/bench/yardstick.h"
 #include "engine/engine-private.h"
 
 #define MAX_SEQUENCES 8u
 #define MAX_TOKENS 512u
-/* What sequences hold before they are decoded, and steps from there in a turn at most. */
-#define N_PAST 8u
+/* What sequences hold before they are decoded, and steps from there at most. */
+#define N_PAST 1u
 #define MAX_STEPS 32u
 #define N_TURNS 4
-/* Of a figure's time: what the limits take before each round of turns. */
-#define LIMITS_SHARE 0.05
 
 enum Kind { DECODE, TOGETHER, POSITIONS, PROMPT };
 
@@ -43,7 +43,10 @@ struct Inference {
     char weights[STEP_WEIGHTS_SIZE];
     Token tokens[MAX_TOKENS];
     Sequence *sequences[MAX_SEQUENCES];
+    unsigned n_steps; /* of these */
+    struct Yardstick yardstick;
     struct Samples samples[N_CASES];
+    struct Marks marks[N_CASES];
     double state_bytes[N_CASES]; /* of all sequences of a case, when it was measured last */
 };
 
@@ -55,6 +58,20 @@ static unsigned case_rows(const struct Case *of) {
 
 static unsigned case_logits(const struct Case *of) {
     return of->kind == PROMPT ? 1 : of->n;
+}
+
+static unsigned case_sequences(const struct Case *of) {
+    return of->kind == TOGETHER ? of->n : 1;
+}
+
+/* A prompt is one step of a new sequence, all else goes on where it was. */
+static unsigned case_steps(const struct Case *of) {
+    return of->kind == PROMPT ? 1 : MAX_STEPS;
+}
+
+static struct Work case_work(const struct Inference *self, unsigned i) {
+    return step_work(self->engine, case_rows(&cases[i]), case_logits(&cases[i]),
+                     self->state_bytes[i]);
 }
 
 /* ---- Measuring ---- */
@@ -78,32 +95,56 @@ static int step(struct Inference *self, unsigned n_sequences, unsigned n_tokens,
     return engine_step(self->engine, spans, n_sequences);
 }
 
-static int sequences_begin(struct Inference *self, const struct Case *of, unsigned n) {
+/* In place of those that were there. */
+static int sequences_begin(struct Inference *self, const struct Case *of) {
     int r = 0;
-    for (unsigned i = 0; r == 0 && i < n; i++) r = sequence_new(self->engine, &self->sequences[i]);
-    if (r == 0 && of->kind != PROMPT) r = step(self, n, N_PAST, SPAN_NOTHING);
+    sequences_free(self);
+    self->n_steps = 0;
+    for (unsigned i = 0; r == 0 && i < case_sequences(of); i++)
+        r = sequence_new(self->engine, &self->sequences[i]);
+    if (r == 0 && of->kind != PROMPT) r = step(self, case_sequences(of), N_PAST, SPAN_NOTHING);
     return r;
 }
 
-/* Steps for so many seconds, the first one counting only if there is time for no other. */
-static int turn(struct Inference *self, unsigned i, double seconds) {
-    const struct Case *of = &cases[i];
-    const unsigned n = of->kind == TOGETHER ? of->n : 1,
-                   n_tokens = of->kind == TOGETHER ? 1 : of->n;
-    const enum SpanOutput output = of->kind == PROMPT ? SPAN_LAST_LOGITS : SPAN_ALL_LOGITS;
-    int r = sequences_begin(self, of, n);
-    double spent = 0;
-    for (unsigned k = 0; r == 0 && k < (of->kind == PROMPT ? 1 : MAX_STEPS); k++) {
-        const double start = bench_now();
-        r = step(self, n, n_tokens, output);
-        const double took = bench_now() - start;
+static int case_step(struct Inference *self, const struct Case *of, double *ret_seconds) {
+    const unsigned n_tokens = of->kind == TOGETHER ? 1 : of->n;
+    int r = self->n_steps == case_steps(of) ? sequences_begin(self, of) : 0;
+    if (r < 0) return r;
+    const double start = bench_now();
+    r = step(self, case_sequences(of), n_tokens,
+             of->kind == PROMPT ? SPAN_LAST_LOGITS : SPAN_ALL_LOGITS);
+    *ret_seconds = bench_now() - start;
+    self->n_steps++;
+    return r;
+}
+
+/* Steps until the next turn of the yardstick, one that counts at least. */
+static int slice(struct Inference *self, unsigned i, double seconds) {
+    double spent = 0, took = 0;
+    int r = case_step(self, &cases[i], &took);
+    if (r == 0 && took < YARDSTICK_WARM_SEC) r = case_step(self, &cases[i], &took);
+    while (r == 0) {
+        bench_sample(&self->samples[i], took);
         spent += took;
-        if (r == 0 && (k > 0 || of->kind == PROMPT || spent >= seconds))
-            bench_sample(&self->samples[i], took);
-        if (spent >= seconds) break;
+        if (spent >= seconds) return 0;
+        r = case_step(self, &cases[i], &took);
     }
+    return r;
+}
+
+/* Steps of one case for so many seconds, with the limits before, between and after them. */
+static int turn(struct Inference *self, unsigned i, double seconds) {
+    const struct Work work = case_work(self, i);
+    const double end = self->samples[i].total + seconds;
+    Pool *pool = self->engine->compute.pool;
+    int r = sequences_begin(self, &cases[i]);
+    while (r == 0 && self->samples[i].total < end) {
+        yardstick_turn(&self->yardstick, pool, &work, &self->marks[i]);
+        r = slice(self, i, fmin(YARDSTICK_SLICE_SEC, end - self->samples[i].total));
+    }
+    yardstick_turn(&self->yardstick, pool, &work, &self->marks[i]);
     self->state_bytes[i] = 0;
-    for (unsigned k = 0; r == 0 && k < n; k++)
+    for (unsigned k = 0; r == 0 && k < case_sequences(&cases[i]); k++)
         self->state_bytes[i] += (double)sequence_bytes(self->sequences[k]);
     sequences_free(self);
     return r;
@@ -120,22 +161,15 @@ static bool is_wanted(const struct Inference *self, const struct Case *of) {
     return false;
 }
 
-static int limits_again(struct Inference *self) {
-    return bench_limits_again(self->engine->compute.pool, self->options->budget_sec * LIMITS_SHARE,
-                              self->report, self->options->limits);
-}
-
-/* Turns until every figure has had its time, and the limits before, between and after them. */
+/* Turns until every figure has had its time. */
 static int measure(struct Inference *self) {
     const double budget = self->options->budget_sec;
     double left;
     do {
-        int r = limits_again(self);
-        if (r < 0) return r;
         left = 0;
         for (unsigned i = 0; i < N_CASES; i++) {
             if (!is_wanted(self, &cases[i]) || self->samples[i].total >= budget) continue;
-            r = turn(self, i, budget / N_TURNS);
+            int r = turn(self, i, budget / N_TURNS);
             if (r < 0) return r;
             if (self->samples[i].total < budget) left += budget - self->samples[i].total;
             if (report_progress(self->report, "inference", 0, 0)) return -ECANCELED;
@@ -143,7 +177,7 @@ static int measure(struct Inference *self) {
         if (report_progress(self->report, "inference", N_CASES * budget - left, N_CASES * budget))
             return -ECANCELED;
     } while (left > 0);
-    return limits_again(self);
+    return 0;
 }
 
 /* ---- Telling ---- */
@@ -175,8 +209,8 @@ static void tell_case(struct Inference *self, unsigned i) {
     struct Figure figure = figure_of(self, of->name, of->n);
     const double seconds = median(self, i);
     figure.samples = &self->samples[i];
-    figure.work = step_work(self->engine, case_rows(of), case_logits(of), self->state_bytes[i]);
-    figure.roof = self->options->limits->roof;
+    figure.work = case_work(self, i);
+    figure.roof = yardstick_roof(&self->yardstick, &self->marks[i]);
     tell(self, &figure, of->n / seconds, "tokens/s");
     if (of->kind == POSITIONS && self->samples[0].n > 0) {
         struct Figure more = figure_of(self, "one more position", of->n);
@@ -222,11 +256,14 @@ int bench_inference(Engine *engine, const struct InferenceOptions *options,
     step_weights(engine, self->weights, sizeof self->weights);
     tokens_fill(self->tokens, engine_info(engine)->n_vocab);
     while (engine_settle(engine)) continue;
-    int r = measure(self);
+    int r = yardstick_init(&self->yardstick, engine->compute.pool, options->limits);
+    if (r == 0) r = measure(self);
+    if (r == 0) yardstick_tell(&self->yardstick, report);
     for (unsigned i = 0; r == 0 && i < N_CASES; i++)
         if (self->samples[i].n > 0) tell_case(self, i);
     if (r == 0) tell_memory(self);
     sequences_free(self);
+    yardstick_done(&self->yardstick);
     free(self);
     return r;
 }

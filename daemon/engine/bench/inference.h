@@ -2,8 +2,8 @@
  * How fast a model is: decoding for one sequence and for several together, what verifying one more
  * position costs, prompts, and the memory for it. Through engine_step(), as the worker calls it.
  *
- * A figure is the median of many steps that were measured in turns with those of the other figures,
- * so that what slows the machine down for a while slows down all of them, and the limits.
+ * A figure is the median of many steps that were measured in turns with those of the other figures
+ * and with the machine's limits, so that what slows it down for a while slows down all of them.
  */
 #pragma once
 

@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 
 #include "engine/cores.h"
+#include "engine/memory-room.h"
 #include "kernels/kernels.h"
 
 #define MAX_DOMAINS 256u
@@ -119,8 +120,10 @@ const struct Machine *machine_get(void) {
     return &machine;
 }
 
-uint64_t machine_available_bytes(void) {
-    return line_kib("/proc/meminfo", "MemAvailable:");
+/* A model that is mapped is in the page cache, which counts as room otherwise. */
+uint64_t machine_room_bytes(void) {
+    const uint64_t room = memory_room(), mapped = line_kib("/proc/self/status", "RssFile:");
+    return room > mapped ? room - mapped : 0;
 }
 
 uint64_t machine_resident_bytes(int pid) {

@@ -18,6 +18,8 @@ struct Machine {
     const char *tier; /* of the kernels */
 };
 
-const struct Machine *machine_get(void);  /* one thread */
-uint64_t machine_available_bytes(void);   /* of memory, now, without swapping */
+const struct Machine *machine_get(void); /* one thread */
+/* What this process can have beside the memory and the files that it has mapped, without that
+ * anything is written to swap. */
+uint64_t machine_room_bytes(void);
 uint64_t machine_resident_bytes(int pid); /* of a process, now */

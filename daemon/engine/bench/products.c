@@ -1,6 +1,7 @@
 #include "engine/bench/products.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "engine/bench/filling.h"
 #include "engine/bench/machine.h"
+#include "engine/bench/yardstick.h"
 #include "engine/huge-pages.h"
 #include "engine/input.h"
 #include "engine/synthetic/synthetic.h"
@@ -18,8 +20,6 @@ static const uint32_t vectors[] = {1, 2, 4, 8, 64, 512};
 
 /* A figure is measured in so many turns, with those of other vectors between them. */
 #define N_TURNS 4
-/* Of a figure's time: what the limits take before each round of turns. */
-#define LIMITS_SHARE 0.2
 /* Empty runs that are timed together. */
 #define N_RUNS 100u
 
@@ -35,7 +35,9 @@ struct Products {
     void *data; /* n_copies matrices */
     size_t size;
     unsigned n_copies, next;
+    struct Yardstick yardstick;
     struct Samples samples[N_VECTORS];
+    struct Marks marks[N_VECTORS];
     unsigned n_shapes, done; /* done: turns */
 };
 
@@ -47,7 +49,7 @@ static size_t matrix_bytes(const struct Products *self) {
 static unsigned copies_count(const struct Products *self) {
     const size_t size = matrix_bytes(self);
     uint64_t wanted = 2 * machine_get()->l3_bytes;
-    const uint64_t most = machine_available_bytes() / 4;
+    const uint64_t most = machine_room_bytes() / 4;
     if (wanted < (uint64_t)64 << 20) wanted = (uint64_t)64 << 20;
     if (wanted > most) wanted = most;
     return (unsigned)((wanted + size - 1) / size) + 1;
@@ -86,22 +88,36 @@ static double multiply_once(struct Products *self) {
     return bench_now() - start;
 }
 
-/* The first product of a turn warms up, unless it has taken all the time. */
-static void turn(struct Products *self, unsigned i) {
-    const double budget = self->options->budget_sec;
-    struct Samples *samples = &self->samples[i];
-    if (samples->total >= budget) return;
-    const struct Matrix matrix = {.layout = self->layout};
-    input_fill(self, vectors[i], form_of(&matrix));
-    const double first = multiply_once(self), end = bench_now() + budget / N_TURNS - first;
-    if (first > budget / N_TURNS) bench_sample(samples, first);
+static struct Work product_work(const struct Products *self, unsigned i) {
+    const double operations = 2.0 * self->n_rows * self->n_cols * vectors[i];
+    const bool is_float = matrix_activation_form(self->layout) == ACTIVATION_F32;
+    return (struct Work){(double)matrix_bytes(self), is_float ? 0 : operations,
+                         is_float ? operations : 0};
+}
+
+/* Products until the next turn of the yardstick, one that counts at least. */
+static void slice(struct Products *self, struct Samples *samples, double seconds) {
+    const double end = bench_now() + seconds;
+    double took = multiply_once(self);
+    if (took < YARDSTICK_WARM_SEC) took = multiply_once(self);
+    bench_sample(samples, took);
     while (bench_now() < end) bench_sample(samples, multiply_once(self));
 }
 
+static void turn(struct Products *self, unsigned i) {
+    const struct Matrix matrix = {.layout = self->layout};
+    const struct Work work = product_work(self, i);
+    const double end = self->samples[i].total + self->options->budget_sec / N_TURNS;
+    Pool *pool = self->compute.pool;
+    if (self->samples[i].total >= self->options->budget_sec) return;
+    input_fill(self, vectors[i], form_of(&matrix));
+    while (self->samples[i].total < end) {
+        yardstick_turn(&self->yardstick, pool, &work, &self->marks[i]);
+        slice(self, &self->samples[i], fmin(YARDSTICK_SLICE_SEC, end - self->samples[i].total));
+    }
+}
+
 static void figure_tell(struct Products *self, unsigned i) {
-    const double n_weights = (double)self->n_rows * self->n_cols;
-    const double operations = 2 * n_weights * vectors[i];
-    const bool is_float = matrix_activation_form(self->layout) == ACTIVATION_F32;
     struct Figure figure = {
         .suite = "kernels",
         .weights = filling_name(self->layout),
@@ -109,8 +125,8 @@ static void figure_tell(struct Products *self, unsigned i) {
         .n = vectors[i],
         .n_threads = pool_n_threads(self->compute.pool),
         .samples = &self->samples[i],
-        .work = {(double)matrix_bytes(self), is_float ? 0 : operations, is_float ? operations : 0},
-        .roof = self->options->limits->roof,
+        .work = product_work(self, i),
+        .roof = yardstick_roof(&self->yardstick, &self->marks[i]),
     };
     char model[80];
     snprintf(model, sizeof model, "%.40s %u×%u", self->shape, self->n_rows, self->n_cols);
@@ -119,27 +135,24 @@ static void figure_tell(struct Products *self, unsigned i) {
                            roof_compute_seconds(&figure.roof, &figure.work);
     figure.unit = is_memory ? "GB/s" : "GOPS";
     figure.value =
-        (is_memory ? figure.work.bytes : operations) * 1e-9 / bench_quantile(figure.samples, 0.5);
+        (is_memory ? figure.work.bytes : figure.work.i8_operations + figure.work.f32_operations) *
+        1e-9 / bench_quantile(figure.samples, 0.5);
     self->report->figure(self->report->userdata, &figure);
-}
-
-static int limits_again(struct Products *self) {
-    return bench_limits_again(self->compute.pool, self->options->budget_sec * LIMITS_SHARE,
-                              self->report, self->options->limits);
 }
 
 static int layout_measure(struct Products *self) {
     const double total = (double)self->n_shapes * N_MATRIX_LAYOUTS * N_TURNS;
-    int r = 0;
-    for (unsigned i = 0; i < N_VECTORS; i++) self->samples[i] = (struct Samples){.n = 0};
-    for (unsigned k = 0; r == 0 && k < N_TURNS; k++) {
-        r = limits_again(self);
+    for (unsigned i = 0; i < N_VECTORS; i++) {
+        self->samples[i] = (struct Samples){.n = 0};
+        self->marks[i] = (struct Marks){.bytes.n = 0};
+    }
+    for (unsigned k = 0; k < N_TURNS; k++) {
         for (unsigned i = 0; i < N_VECTORS; i++) turn(self, i);
         if (report_progress(self->report, "kernels", self->done++, total)) return -ECANCELED;
     }
-    if (r == 0) r = limits_again(self);
-    for (unsigned i = 0; r == 0 && i < N_VECTORS; i++) figure_tell(self, i);
-    return r;
+    yardstick_tell(&self->yardstick, self->report);
+    for (unsigned i = 0; i < N_VECTORS; i++) figure_tell(self, i);
+    return 0;
 }
 
 static int shape_measure(struct Products *self) {
@@ -194,12 +207,13 @@ int bench_products(Pool *pool, const struct ProductsOptions *options, const stru
     while (options->shapes[self->n_shapes]) self->n_shapes++;
     pool_settle(pool);
     if (pool_n_threads(pool) > 1) barrier_measure(pool, options, report);
-    int r = 0;
+    int r = yardstick_init(&self->yardstick, pool, options->limits);
     for (unsigned i = 0; r == 0 && i < self->n_shapes; i++) {
         self->shape = options->shapes[i];
         r = synthetic_largest_matrix(self->shape, &self->n_rows, &self->n_cols);
         if (r == 0) r = shape_measure(self);
     }
+    yardstick_done(&self->yardstick);
     free(self);
     return r;
 }

@@ -19,7 +19,7 @@ struct Figure {
     double value;            /* what people look at */
     const char *unit;        /* of value */
     struct Work work;        /* of one sample; all zero: there is no limit to be near to */
-    struct Roof roof;
+    struct Roof roof;        /* what the machine gave in the turns of the samples */
 };
 
 /* One way to read memory, in bytes a second. */
@@ -32,7 +32,7 @@ struct ReadLimit {
 
 struct Report {
     void (*read_limit)(void *userdata, const struct ReadLimit *limit);
-    /* What so many threads reach at most. */
+    /* What so many threads have reached at most. */
     void (*roof)(void *userdata, unsigned n_threads, const struct Roof *roof);
     void (*figure)(void *userdata, const struct Figure *figure);
     /* Nonzero cancels with -ECANCELED. `stage`: a word or a few. */
