@@ -259,11 +259,11 @@ int bench_inference(Engine *engine, const struct InferenceOptions *options,
     int r = yardstick_init(&self->yardstick, engine->compute.pool, options->limits);
     if (r == 0) r = measure(self);
     if (r == 0) yardstick_tell(&self->yardstick, report);
+    yardstick_done(&self->yardstick); /* its memory is not the model's */
     for (unsigned i = 0; r == 0 && i < N_CASES; i++)
         if (self->samples[i].n > 0) tell_case(self, i);
     if (r == 0) tell_memory(self);
     sequences_free(self);
-    yardstick_done(&self->yardstick);
     free(self);
     return r;
 }

@@ -2,9 +2,10 @@
  * What the machine can do at most, measured: bytes read from memory and operations done in
  * registers a second. See kernels/probe.h for the loops.
  *
- * Memory is read in several ways (streams, pages, prefetching), and the fastest pass of the fastest
- * way counts: that is what the machine can give. What it does give changes from second to second
- * where it does something else beside; figures are compared with that (engine/bench/yardstick.h).
+ * Memory is read in several ways (streams, pages, prefetching), in turns, and the fastest pass of
+ * all counts: that is what the machine can give. What it does give changes from second to second
+ * where it does something else beside; figures are compared with that (engine/bench/yardstick.h),
+ * memory being read in the way that was the fastest by its median.
  */
 #pragma once
 
@@ -13,7 +14,7 @@
 
 struct Limits {
     struct Roof roof;     /* the best until now */
-    struct ReadLimit way; /* the fastest of reading memory */
+    struct ReadLimit way; /* of reading memory, the fastest by its median */
 };
 
 /* On all threads of the pool. `budget_sec`: about how long. -ENOMEM, -ECANCELED. */

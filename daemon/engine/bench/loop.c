@@ -43,12 +43,7 @@ static void read_job(void *userdata, unsigned thread, unsigned n_threads) {
 }
 
 static size_t part_size(unsigned n_threads) {
-    const struct Machine *machine = machine_get();
-    uint64_t size = 4 * (machine->l3_bytes + machine->l2_bytes * n_threads);
-    const uint64_t most = machine_room_bytes() / 4;
-    if (size < (uint64_t)128 << 20) size = (uint64_t)128 << 20;
-    if (size > most) size = most;
-    size = size / n_threads / HUGE_PAGE * HUGE_PAGE;
+    const size_t size = machine_uncached_bytes(n_threads) / n_threads / HUGE_PAGE * HUGE_PAGE;
     return size > HUGE_PAGE ? size : HUGE_PAGE;
 }
 

@@ -22,9 +22,8 @@ struct Loop {
     uint64_t n;
 };
 
-/* Memory that the caches hold no more than a quarter of, and that leaves three quarters of what is
- * free; each thread of the pool touches the part that it reads. One stream, no prefetching: change
- * that as you like. -ENOMEM. */
+/* machine_uncached_bytes() of memory; each thread of the pool touches the part that it reads. One
+ * stream, no prefetching: change that as you like. -ENOMEM. */
 int loop_init_read(struct Loop *self, Pool *pool, bool is_huge);
 /* Of the tier's kernels. A run is long enough to be timed. */
 void loop_init_i8(struct Loop *self, Pool *pool);

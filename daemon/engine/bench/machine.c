@@ -126,6 +126,14 @@ uint64_t machine_room_bytes(void) {
     return room > mapped ? room - mapped : 0;
 }
 
+uint64_t machine_uncached_bytes(unsigned n_threads) {
+    const struct Machine *machine = machine_get();
+    const uint64_t size = 4 * (machine->l3_bytes + machine->l2_bytes * n_threads);
+    const uint64_t least = (uint64_t)128 << 20, most = machine_room_bytes() / 4;
+    const uint64_t wanted = size > least ? size : least;
+    return wanted < most ? wanted : most;
+}
+
 uint64_t machine_resident_bytes(int pid) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/status", pid);

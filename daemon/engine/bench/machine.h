@@ -22,4 +22,7 @@ const struct Machine *machine_get(void); /* one thread */
 /* What this process can have beside the memory and the files that it has mapped, without that
  * anything is written to swap. */
 uint64_t machine_room_bytes(void);
+/* So many are too many for the caches of n_threads cores, which hold a quarter of them at most; but
+ * no more than a quarter of the room. */
+uint64_t machine_uncached_bytes(unsigned n_threads);
 uint64_t machine_resident_bytes(int pid); /* of a process, now */

@@ -45,14 +45,9 @@ static size_t matrix_bytes(const struct Products *self) {
     return matrix_size(self->layout, self->n_rows, self->n_cols);
 }
 
-/* Twice the caches, within a quarter of the memory that is free; at least one. */
 static unsigned copies_count(const struct Products *self) {
-    const size_t size = matrix_bytes(self);
-    uint64_t wanted = 2 * machine_get()->l3_bytes;
-    const uint64_t most = machine_room_bytes() / 4;
-    if (wanted < (uint64_t)64 << 20) wanted = (uint64_t)64 << 20;
-    if (wanted > most) wanted = most;
-    return (unsigned)((wanted + size - 1) / size) + 1;
+    const uint64_t wanted = machine_uncached_bytes(pool_n_threads(self->compute.pool));
+    return (unsigned)(wanted / matrix_bytes(self)) + 1;
 }
 
 static int matrices_make(struct Products *self) {

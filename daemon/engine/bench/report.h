@@ -22,7 +22,7 @@ struct Figure {
     struct Roof roof;        /* what the machine gave in the turns of the samples */
 };
 
-/* One way to read memory, in bytes a second. */
+/* One way to read memory, in bytes a second of its fastest pass. */
 struct ReadLimit {
     unsigned n_threads, n_streams;
     unsigned prefetch; /* bytes ahead */

@@ -47,7 +47,6 @@ void yardstick_turn(struct Yardstick *self, Pool *pool, const struct Work *work,
     if (work->f32_operations > 0)
         mark(&self->f32, pool, seconds / 4, &marks->f32_operations, &best->f32_operations);
     mark(&self->read, pool, seconds / 2, &marks->bytes, &best->bytes);
-    self->limits->way.speed = best->bytes;
 }
 
 static double median_speed(struct Samples *samples, double otherwise) {
