@@ -99,6 +99,16 @@ static int name_choose(Install *install, const struct Verb *verb, const char *pa
     return ARGUMENTS_READ;
 }
 
+static int words_check(const Install *install, const struct Verb *verb) {
+    static const char *const weights[] = {"file", "q8", "q4", NULL};
+    static const char *const kv_types[] = {"f32", "f16", "i8", NULL};
+    if (install->weights && !g_strv_contains(weights, install->weights))
+        return failure_usage(verb, _("--weights must be file, q8 or q4."));
+    if (install->kv_type && !g_strv_contains(kv_types, install->kv_type))
+        return failure_usage(verb, _("--kv must be f32, f16 or i8."));
+    return ARGUMENTS_READ;
+}
+
 static int files_open(Install *install, const char *path) {
     int r = model_file_open(path, &install->model);
     if (r == 0 && install->draft_path) r = model_file_open(install->draft_path, &install->draft);
@@ -128,7 +138,8 @@ static int install_parse(Install *install, const struct Verb *verb, int argc, ch
     int code = arguments_parse(&arguments, verb, argc, argv);
     if (code != ARGUMENTS_READ) return code;
     g_auto(GStrv) files = arguments.rest;
-    code = name_choose(install, verb, files[0]);
+    code = words_check(install, verb);
+    if (code == ARGUMENTS_READ) code = name_choose(install, verb, files[0]);
     if (code != ARGUMENTS_READ) return code;
     return files_open(install, files[0]) < 0 ? EXIT_FAILURE : ARGUMENTS_READ;
 }

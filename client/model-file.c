@@ -33,6 +33,7 @@ static int file_open(const char *path) {
 
 static int file_add(ModelFile *self, const char *path) {
     struct stat status;
+    char magic[4];
     int fd = file_open(path);
     if (fd < 0 || fstat(fd, &status) < 0) {
         int r = -errno;
@@ -41,8 +42,12 @@ static int file_add(ModelFile *self, const char *path) {
         return r;
     }
     self->fds[self->n++] = fd;
-    if (S_ISREG(status.st_mode)) return 0;
-    failure(_("%s is not a regular file."), path);
+    if (!S_ISREG(status.st_mode))
+        failure(_("%s is not a regular file."), path);
+    else if (pread(fd, magic, sizeof magic, 0) != sizeof magic || memcmp(magic, "GGUF", 4))
+        failure(_("%s is not a GGUF file."), path);
+    else
+        return 0;
     return -EINVAL;
 }
 

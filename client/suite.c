@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sysexits.h>
 
 #include "client/failure.h"
 #include "client/printable.h"
@@ -246,9 +245,9 @@ int suite_run(const struct SuiteOptions *options) {
     if (!worker) return EXIT_FAILURE;
     g_autoptr(JsonObject) results = worker_follow(worker, !options->json);
     const int status = worker_program_wait(worker);
-    if (status == EX_USAGE) return EXIT_USAGE;
+    if (status == EXIT_USAGE) return status;
     int code = EXIT_SUCCESS;
     if (json_array_get_length(json_object_get_array_member(results, "roofs")) > 0)
         code = results_show(options, results);
-    return status == EXIT_SUCCESS ? code : EXIT_FAILURE;
+    return status == EXIT_SUCCESS ? code : status;
 }

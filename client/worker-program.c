@@ -2,6 +2,7 @@
 
 #include <glib/gi18n.h>
 #include <stdlib.h>
+#include <sysexits.h>
 
 #include "client/failure.h"
 
@@ -38,5 +39,7 @@ GSubprocess *worker_program_start(GPtrArray *arguments, GSubprocessFlags flags) 
 
 int worker_program_wait(GSubprocess *worker) {
     if (!g_subprocess_wait(worker, NULL, NULL)) return EXIT_FAILURE;
-    return g_subprocess_get_if_exited(worker) ? g_subprocess_get_exit_status(worker) : EXIT_FAILURE;
+    if (!g_subprocess_get_if_exited(worker)) return EXIT_FAILURE;
+    const int status = g_subprocess_get_exit_status(worker);
+    return status == EX_USAGE ? EXIT_USAGE : status == EXIT_SUCCESS ? EXIT_SUCCESS : EXIT_FAILURE;
 }

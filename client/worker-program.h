@@ -13,5 +13,5 @@ GSubprocess *worker_program_start(GPtrArray *arguments, GSubprocessFlags flags);
 GPtrArray *worker_arguments_new(void);
 void worker_argument(GPtrArray *arguments, const char *name, const char *value); /* NULL: not */
 void worker_argument_count(GPtrArray *arguments, const char *name, int n);       /* 0: not */
-/* Its exit status. */
+/* What it exits with, in the command's own codes. */
 int worker_program_wait(GSubprocess *worker);

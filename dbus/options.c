@@ -1,6 +1,7 @@
 #include "dbus/options.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,9 +133,11 @@ const char *options_range(const char *name, char *buffer, size_t size) {
     case 'd':
         snprintf(buffer, size, "a number from %g to %g", row->minimum, row->maximum);
         break;
+    case 't':
+        snprintf(buffer, size, "a whole number from 0 to %" PRIu64, UINT64_MAX);
+        break;
     default:
-        snprintf(buffer, size, "a whole number from %.0f to %.0f", row->minimum,
-                 row->type == 't' ? 0x1p64 - 1 : row->maximum);
+        snprintf(buffer, size, "a whole number from %.0f to %.0f", row->minimum, row->maximum);
         break;
     }
     return buffer;

@@ -52,7 +52,7 @@ static void model(Http *http, uid_t uid, SoupServerMessage *message, const char 
         json_object_unref(object);
     } else {
         Problem problem;
-        problem_set(&problem, PROBLEM_NO_SUCH_MODEL, "There is no model %s.", rest);
+        problem_set(&problem, PROBLEM_NO_SUCH_MODEL, "There is no model \"%s\".", rest);
         http_reply_problem(message, &problem, "model");
     }
 }

@@ -289,7 +289,7 @@ static Model *find_model(Service *service, const char *name, struct OpenaiFault 
     Model *model = openai_find_model(service, name);
     if (model) return model;
     g_strlcpy(fault->param, "model", sizeof fault->param);
-    problem_set(&fault->problem, PROBLEM_NO_SUCH_MODEL, "There is no model %s.", name);
+    problem_set(&fault->problem, PROBLEM_NO_SUCH_MODEL, "There is no model \"%s\".", name);
     return NULL;
 }
 

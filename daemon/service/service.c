@@ -98,7 +98,8 @@ Model *service_resolve(Service *service, const char *name, Problem *why) {
         problem_set(why, PROBLEM_NO_SUCH_MODEL,
                     "No model is installed. Install one with: ryzen-llm install FILE.");
     else
-        problem_set(why, PROBLEM_NO_SUCH_MODEL, "There is no model %.*s.", MODEL_NAME_MAX, name);
+        problem_set(why, PROBLEM_NO_SUCH_MODEL, "There is no model \"%.*s\".", MODEL_NAME_MAX,
+                    name);
     return NULL;
 }
 

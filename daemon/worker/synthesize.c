@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "engine/synthetic/synthetic.h"
@@ -65,7 +66,7 @@ int synthesize_run(const struct SynthesizeOptions *options) {
     int r = model_write(options, &file, &why);
     if (r >= 0) return EXIT_SUCCESS;
     if (*why.text) fprintf(stderr, "ryzen-llm-worker: %s\n", why.text);
-    return EXIT_FAILURE;
+    return r == -EINVAL ? EX_USAGE : EXIT_FAILURE;
 }
 
 void synthesize_list(void) {

@@ -246,7 +246,7 @@ class Service:
     def check_model(self, name):
         name = name or "tiny"
         if name not in self.models:
-            raise Refused(ERROR + "NoSuchModel", f"There is no model {name}.")
+            raise Refused(ERROR + "NoSuchModel", f'There is no model "{name}".')
         return name
 
     def manager_call(self, method, parameters, invocation):

@@ -221,7 +221,7 @@ def test_ask_nothing():
 
 
 def test_errors():
-    expect(run("ask", "-m", "none", "x"), 1, "", "ryzen-llm: There is no model none.\nSee \"ryzen-llm models\"")
+    expect(run("ask", "-m", "none", "x"), 1, "", 'ryzen-llm: There is no model "none".\nSee "ryzen-llm models"')
     expect(run("ask", "!busy"), 1, "", "Too many requests wait.\nTry again later")
     expect(run("ask", "!denied"), 1, "", "Not authorized.\nRun it from")
     expect(run("ask", "!died"), 1, "half an ans\n", "The worker of model tiny died.\nThe next request")
@@ -382,13 +382,13 @@ def test_show():
         assert re.search(f"^{line}$", shown, re.M), shown
     assert "Draft model" not in shown, shown  # it has none
     assert json.loads(expect(run("show", "--json", "plain"), 0).out)["digest"] == "ab" * 32
-    expect(run("show", "none"), 1, "", "There is no model none.")
+    expect(run("show", "none"), 1, "", 'There is no model "none".')
 
 
 def test_load_unload_remove():
     expect(run("load", "plain"), 0, "", "")
     assert bus.wait_call("Load") == ["plain", {}]
-    expect(run("load", "none"), 1, "", "There is no model none.")
+    expect(run("load", "none"), 1, "", 'There is no model "none".')
     expect(run("unload", "tiny"), 1, "", "in use.\nTry again when")
     expect(run("unload", "--force", "tiny"), 0, "", "")
     expect(run("remove", "builtin", "none", "plain"), 1, "", "package manager")
@@ -407,7 +407,7 @@ def test_status():
 def model_file(name):
     path = os.path.join(folder, name)
     with open(path, "w", encoding="utf-8") as file:
-        file.write("content of " + name)
+        file.write("GGUF, content of " + name)
     return path
 
 
@@ -415,10 +415,16 @@ def test_install():
     expect(run("install", model_file("My Model (v2).GGUF")), 0, "Installed my-model-v2.\n", "")
     name, _, options = bus.wait_call("InstallModel")
     assert (name, options) == ("my-model-v2", {}), (name, options)
-    assert bus.wait_event("file")["content"] == "content of My Model (v2).GGUF"
+    assert bus.wait_event("file")["content"] == "GGUF, content of My Model (v2).GGUF"
     expect(run("install", model_file("tiny.gguf")), 1, "", "There is a model tiny already.\nUse --replace")
     expect(run("install", "--replace", model_file("tiny.gguf")), 0, "Installed tiny.\n")
     expect(run("install", "--name", "bad", model_file("x")), 1, "", "no GGUF file.")
+    expect(run("install", "--weights", "q9", model_file("x")), 2, "", "--weights must be file, q8 or q4.")
+    expect(run("install", "--kv", "q9", model_file("x")), 2, "", "--kv must be f32, f16 or i8.")
+    for content in ("", "GGU", "GGML and more"):
+        with open(model_file("x"), "w", encoding="utf-8") as file:
+            file.write(content)
+        expect(run("install", file.name), 1, "", f"{file.name} is not a GGUF file.")
 
 
 def test_install_parts():
@@ -431,8 +437,8 @@ def test_install_parts():
     expect(run("install", "--draft", os.path.join(folder, "d.gguf"), "--kv", "i8", first), 0, "Installed p.\n", "")
     name, _, options = bus.wait_call("InstallModel")
     assert name == "p" and options["kv_type"] == "i8" and len(options["parts"]) == 2 and len(options["draft"]) == 1, options
-    contents = [bus.wait_event("file")["content"][-len("p-00001-of-00003.gguf"):] for _ in range(4)]
-    assert contents == [f"p-0000{i}-of-00003.gguf" for i in (1, 2, 3)] + ["content of d.gguf"], contents
+    contents = [bus.wait_event("file")["content"].split()[-1] for _ in range(4)]
+    assert contents == [f"p-0000{i}-of-00003.gguf" for i in (1, 2, 3)] + ["d.gguf"], contents
     expect(run("install", os.path.join(folder, "p-00001-of-00017.gguf")), 1, "", "at most 16")
     expect(run("install", "--draft", "/nonexistent.gguf", first), 1, "", "/nonexistent.gguf")
 
@@ -617,7 +623,7 @@ def test_usage():
     expect(run("ask", "--nonsense", "x"), 2, "", "--nonsense")
     expect(run("ask", "--temperature", "9", "x"), 2, "", "--temperature must be a number from 0 to 2")
     expect(run("ask", "--top-k", "x", "x"), 2, "", "--top-k must be")
-    expect(run("ask", "--seed", "-1", "x"), 2, "", "--seed must be")
+    expect(run("ask", "--seed", "-1", "x"), 2, "", "--seed must be a whole number from 0 to 18446744073709551615.")
 
 
 def complete(*words):
