@@ -8,8 +8,10 @@
 #include "client/failure.h"
 #include "client/interrupt.h"
 #include "client/model-file.h"
+#include "client/model.h"
 #include "client/name.h"
 #include "client/output.h"
+#include "client/printable.h"
 #include "client/progress.h"
 #include "client/request.h"
 
@@ -184,6 +186,14 @@ static bool install_run(Install *install, Connection *connection) {
     return interrupt_happened(interrupt);
 }
 
+/* What has been found out by timing on this machine. */
+static void layouts_tell(Connection *connection, const char *name) {
+    g_auto(Model) model = {0};
+    if (model_get(connection, name, &model) < 0 || !model.ternary_layouts) return;
+    g_autofree char *layouts = printable_line(model.ternary_layouts);
+    if (*layouts) printf(_("Fastest ternary layouts, by columns: %s\n"), layouts);
+}
+
 int verb_install(const struct Verb *verb, int argc, char **argv) {
     g_autoptr(Connection) connection = NULL;
     g_auto(Install) install = {0};
@@ -198,6 +208,7 @@ int verb_install(const struct Verb *verb, int argc, char **argv) {
         fputs(install.report->str, stdout);
         if (install.weights && !install.report->len && !g_str_equal(install.weights, "file"))
             printf(_("No matrix became smaller: the weights are what they were.\n"));
+        layouts_tell(connection, install.name);
         printf(_("Installed %s.\n"), install.name);
         return EXIT_SUCCESS;
     }

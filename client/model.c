@@ -20,6 +20,8 @@ static const struct Property rows[] = {
     {"DraftModel", "draft_model", N_("Draft model"), 's', UNIT_NONE, FIELD(draft_model)},
     {"DraftWeights", "draft_weights", N_("Its weights"), 's', UNIT_NONE, FIELD(draft_weights)},
     {"Packed", "packed", N_("Packed file"), 's', UNIT_NONE, FIELD(packed)},
+    {"TernaryLayouts", "ternary_layouts", N_("Ternary layouts"), 's', UNIT_NONE,
+     FIELD(ternary_layouts)},
     {"Parameters", "parameters", N_("Parameters"), 't', UNIT_COUNT, FIELD(parameters)},
     {"Size", "size", N_("Size"), 't', UNIT_BYTES, FIELD(size)},
     {"ContextLength", "context_length", N_("Context"), 'u', UNIT_NONE, FIELD(context_length)},

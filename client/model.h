@@ -8,7 +8,7 @@
 typedef struct Model {
     char *path; /* of its object; owned, like all strings */
     char *name, *state, *title, *architecture, *family, *weights, *digest;
-    char *kv_type, *draft_model, *draft_weights, *packed;
+    char *kv_type, *draft_model, *draft_weights, *packed, *ternary_layouts;
     uint64_t parameters, size, memory_used;
     uint32_t context_length, vocabulary_size, active_requests;
     bool can_chat, read_only;

@@ -14,6 +14,8 @@
 #define MANIFEST_DEPTH_MAX 16
 /* Numbers in a manifest are added and multiplied: below 2^50 no sum of MODELS_MAX overflows. */
 #define MANIFEST_NUMBER_MAX (INT64_C(1) << 50)
+/* Ternary layouts are timed for 8 numbers of columns at most (engine/pack-ternary.h). */
+#define MANIFEST_TRIALS_MAX 8u
 /* A configuration file is read by a person. */
 #define CONFIG_SIZE_MAX (1 << 20)
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <inttypes.h>
 #include <json-glib/json-glib.h>
 #include <stddef.h>
 #include <string.h>
@@ -48,6 +49,7 @@ void manifest_done(struct Manifest *manifest) {
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
         if (rows[i].type == 's') g_clear_pointer((char **)field(manifest, &rows[i]), g_free);
     g_clear_pointer(&manifest->name, g_free);
+    g_clear_pointer(&manifest->ternary_layouts, g_free);
 }
 
 /* The parser recurses with the nesting, so that is bounded first. */
@@ -123,6 +125,47 @@ static void strings_fill(struct Manifest *manifest, const char *name) {
     }
 }
 
+/* ---- What packing tried ---- */
+
+/* NULL where there is no such thing. */
+static JsonNode *member_of(JsonNode *node, const char *name, JsonNodeType type) {
+    if (!node || !JSON_NODE_HOLDS_OBJECT(node)) return NULL;
+    JsonNode *member = json_object_get_member(json_node_get_object(node), name);
+    return member && JSON_NODE_TYPE(member) == type ? member : NULL;
+}
+
+static void speed_add(JsonObject *speeds, const char *layout, JsonNode *speed, gpointer userdata) {
+    GString *text = userdata;
+    const char *before = text->str[text->len - 1] == '(' ? "" : ", ";
+    if (JSON_NODE_HOLDS_VALUE(speed))
+        g_string_append_printf(text, "%s%.8s %.2f", before, layout, json_node_get_double(speed));
+}
+
+/* "4096: t1.6 (t2 1.00, t1.6 1.17, lut 0.96)" */
+static void trial_add(GString *text, JsonNode *trial) {
+    JsonNode *n_cols = member_of(trial, "columns", JSON_NODE_VALUE);
+    JsonNode *layout = member_of(trial, "layout", JSON_NODE_VALUE);
+    JsonNode *speeds = member_of(trial, "speeds", JSON_NODE_OBJECT);
+    if (!n_cols || !layout || !json_node_get_string(layout) || !speeds) return;
+    g_string_append_printf(text, "%s%" PRId64 ": %.8s (", text->len ? "; " : "",
+                           json_node_get_int(n_cols), json_node_get_string(layout));
+    json_object_foreach_member(json_node_get_object(speeds), speed_add, text);
+    g_string_append_c(text, ')');
+}
+
+static char *ternary_layouts(JsonNode *root) {
+    JsonNode *packed = member_of(root, "packed", JSON_NODE_OBJECT);
+    JsonNode *trials = member_of(packed, "ternary", JSON_NODE_ARRAY);
+    JsonArray *array = trials ? json_node_get_array(trials) : NULL;
+    GString *text = g_string_new(NULL);
+    for (guint i = 0; array && i < MIN(json_array_get_length(array), MANIFEST_TRIALS_MAX); i++)
+        trial_add(text, json_array_get_element(array, i));
+    g_autofree char *bytes = g_string_free(text, FALSE);
+    return g_utf8_make_valid(bytes, -1);
+}
+
+/* ---- All of it ---- */
+
 int manifest_parse(const char *text, size_t length, const char *name, struct Manifest *ret,
                    Problem *why) {
     g_autoptr(JsonParser) parser = json_parser_new_immutable();
@@ -142,6 +185,7 @@ int manifest_parse(const char *text, size_t length, const char *name, struct Man
         }
     }
     strings_fill(&manifest, name);
+    manifest.ternary_layouts = ternary_layouts(json_parser_get_root(parser));
     *ret = manifest;
     return 0;
 }

@@ -25,6 +25,7 @@ enum ModelPacked {
 struct Manifest {
     char *name, *title, *architecture, *family, *weights, *kv_type, *digest, *chat_template;
     char *draft, *draft_weights; /* of the draft model; "" */
+    char *ternary_layouts; /* "4096: t1.6 (t2 1.00, t1.6 1.17, lut 0.96); ..."; "": no trial */
     uint64_t parameters, size, weight_bytes, draft_weight_bytes;
     uint32_t context_length, vocabulary_size;
     uint32_t files; /* GGUF files; 0 and 1: model.gguf */

@@ -22,7 +22,8 @@ ERROR = "org.ryzenllm1.Error."
 ACCESS_DENIED = "org.freedesktop.DBus.Error.AccessDenied"
 
 MODELS = {
-    "tiny": {"CanChat": True, "State": "loaded", "Title": "Tiny\x1b[31m model", "MemoryUsed": 3 << 20},
+    "tiny": {"CanChat": True, "State": "loaded", "Title": "Tiny\x1b[31m model", "MemoryUsed": 3 << 20,
+             "TernaryLayouts": "2560: t2 (t2 1.00, t1.6 0.90)"},
     "plain": {"CanChat": False, "State": "unloaded", "Title": "No template"},
     "builtin": {"CanChat": True, "State": "unloaded", "Title": "Came with the system", "ReadOnly": True},
 }
@@ -30,6 +31,7 @@ MODEL_DEFAULTS = {
     "Architecture": "bitnet", "Family": "transformer", "Weights": "TQ2_0", "Parameters": 2_400_000_000,
     "Size": 1_500_000_000, "Digest": "ab" * 32, "ContextLength": 4096, "VocabularySize": 32000, "ReadOnly": False,
     "MemoryUsed": 0, "ActiveRequests": 0, "KvType": "F16", "DraftModel": "", "DraftWeights": "", "Packed": "used",
+    "TernaryLayouts": "",
 }
 MANAGER = {
     "Version": "9.9", "DefaultModel": "tiny", "MemoryBudget": 8 << 30, "MemoryUsed": 3 << 20, "ActiveRequests": 1,
@@ -193,6 +195,7 @@ class Installation(Generation):
                     for stage, before in (("draft", 1 << 30), ("pack", 15 << 30)):
                         self.write({"type": "requantised", "stage": stage, "from": "F16", "to": "Q8_0", "matrices": 225,
                                     "bytes_before": before, "bytes_after": before // 2, "worst_error": 0.0061})
+                self.service.add_installed(self.prompt)
                 self.done()
         self.every(50, tick)
 
@@ -205,11 +208,19 @@ class Service:
             with open(os.path.join(folder, f"{BUS_NAME}.{name}.xml"), encoding="utf-8") as file:
                 self.interfaces[name] = Gio.DBusNodeInfo.new_for_xml(file.read()).interfaces[0]
         self.models = {name: {**MODEL_DEFAULTS, **model, "Name": name} for name, model in MODELS.items()}
+        self.installed = {}  # paths of models that no list has
         self.requests = {}
         self.n_requests = 0
         self.register(ROOT, "Manager", self.manager_call, lambda name: MANAGER[name])
         for name in self.models:
             self.register(self.model_path(name), "Model", None, lambda key, name=name: self.models[name][key])
+
+    def add_installed(self, name):
+        model = {**MODEL_DEFAULTS, "Name": name, "CanChat": True, "State": "unloaded", "Title": name}
+        if name == "ternary":
+            model["TernaryLayouts"] = "4096: t1.6 (t2 1.00, t1.6 1.17)"
+        self.installed[name] = self.model_path(f"installed{len(self.installed)}")
+        self.register(self.installed[name], "Model", None, model.get)
 
     @staticmethod
     def model_path(name):
@@ -308,7 +319,8 @@ class Service:
         invocation.return_value(GLib.Variant("(ao)", ([self.model_path(name) for name in self.models],)))
 
     def do_GetModel(self, invocation, name):
-        invocation.return_value(GLib.Variant("(o)", (self.model_path(self.check_model(name)),)))
+        path = self.installed.get(name) or self.model_path(self.check_model(name))
+        invocation.return_value(GLib.Variant("(o)", (path,)))
 
 
 def main():

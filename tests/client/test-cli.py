@@ -380,7 +380,8 @@ def test_show():
     shown = expect(run("show", "plain"), 0, err="").out
     for line in ("Context +4096", "Keys and values +F16", "Packed file +used"):
         assert re.search(f"^{line}$", shown, re.M), shown
-    assert "Draft model" not in shown, shown  # it has none
+    assert "Draft model" not in shown and "Ternary layouts" not in shown, shown  # it has none
+    assert re.search("^Ternary layouts +2560: t2 ", expect(run("show", "tiny"), 0).out, re.M)
     assert json.loads(expect(run("show", "--json", "plain"), 0).out)["digest"] == "ab" * 32
     expect(run("show", "none"), 1, "", 'There is no model "none".')
 
@@ -451,7 +452,8 @@ def test_install_report():
                     "Requantised 225 matrices from F16 to Q8_0: 15.0 GiB became 7.5 GiB; "
                     "the worst relative error is 0.61 %.\nInstalled small.\n"), text
     text = expect(run("install", "--weights", "q8", "--name", "ternary", model_file("x")), 0).out
-    assert text == "No matrix became smaller: the weights are what they were.\nInstalled ternary.\n", text
+    assert text == ("No matrix became smaller: the weights are what they were.\n"
+                    "Fastest ternary layouts, by columns: 4096: t1.6 (t2 1.00, t1.6 1.17)\nInstalled ternary.\n"), text
 
 
 def test_install_bad_files():

@@ -30,8 +30,35 @@ static void sound(void) {
     manifest_done(&manifest);
     CHECK_INT(parse("{" SOUND "}", &manifest, &problem), 0);
     CHECK_STR(manifest.title, "name");
+    CHECK_STR(manifest.ternary_layouts, "");
     CHECK(!manifest.can_chat);
     manifest_done(&manifest);
+}
+
+/* What is not as the packer writes it is passed over: it says nothing that is needed. */
+static void trials(void) {
+    static const struct {
+        const char *packed, *text;
+    } rows[] = {
+        {"{\"ternary\":[{\"columns\":4096,\"layout\":\"t1.6\",\"speeds\":{\"t2\":1,\"t1.6\":1.17}},"
+         "{\"columns\":64,\"layout\":\"t2\",\"speeds\":{\"t2\":1.0}}]}",
+         "4096: t1.6 (t2 1.00, t1.6 1.17); 64: t2 (t2 1.00)"},
+        {"{\"ternary\":[4,{},{\"columns\":1,\"layout\":2,\"speeds\":{}},"
+         "{\"columns\":1,\"layout\":\"a\",\"speeds\":[]},"
+         "{\"columns\":1,\"layout\":\"too long a name\",\"speeds\":{\"x\":[],\"y\":1}}]}",
+         "1: too long (y 1.00)"},
+        {"{\"ternary\":{}}", ""},
+        {"5", ""},
+        {"{\"tier\":\"avx2\"}", ""},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        struct Manifest manifest;
+        Problem problem = {0};
+        g_autofree char *text = g_strdup_printf("{" SOUND ",\"packed\":%s}", rows[i].packed);
+        CHECK_INT(parse(text, &manifest, &problem), 0);
+        CHECK_STR(manifest.ternary_layouts, rows[i].text);
+        manifest_done(&manifest);
+    }
 }
 
 static void unsound(void) {
@@ -77,5 +104,5 @@ static void deep(void) {
 }
 
 int main(void) {
-    return TEST_MAIN({"sound", sound}, {"unsound", unsound}, {"deep", deep});
+    return TEST_MAIN({"sound", sound}, {"trials", trials}, {"unsound", unsound}, {"deep", deep});
 }
