@@ -33,7 +33,7 @@ static void turns(struct Limits *limits, struct Roof *ret) {
     CHECK(pool_new(2, &pool) == 0);
     CHECK(yardstick_init(&yardstick, pool, limits) == 0);
     for (unsigned i = 0; i < 3; i++) yardstick_turn(&yardstick, pool, &work, &marks);
-    CHECK(marks.bytes.n == 3 && marks.f32_operations.n == 3 && marks.i8_operations.n == 0);
+    CHECK(marks.bytes.n >= 3 && marks.f32_operations.n >= 3 && marks.i8_operations.n == 0);
     *ret = yardstick_roof(&yardstick, &marks);
     yardstick_tell(&yardstick, &report);
     yardstick_tell(&yardstick, &report);

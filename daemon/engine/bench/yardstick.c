@@ -1,5 +1,6 @@
 #include "engine/bench/yardstick.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Of what is measured until the next turn. */
@@ -23,17 +24,14 @@ void yardstick_done(struct Yardstick *self) {
     loop_done(&self->f32);
 }
 
-/* A sample is all of a turn, which then is as long as what it is compared with. */
+/* One run at least. */
 static void mark(struct Loop *loop, Pool *pool, double seconds, struct Samples *samples,
                  double *best) {
-    double spent = 0, work = 0;
-    do {
-        const double took = loop_run(loop, pool);
-        if (loop->work / took > *best) *best = loop->work / took;
-        spent += took;
-        work += loop->work;
-    } while (spent < seconds);
-    bench_sample(samples, spent / work);
+    for (const double end = bench_now() + seconds; seconds > 0; seconds = end - bench_now()) {
+        const double one = loop_run(loop, pool) / loop->work;
+        bench_sample(samples, one);
+        *best = fmax(*best, 1 / one);
+    }
 }
 
 void yardstick_turn(struct Yardstick *self, Pool *pool, const struct Work *work,
