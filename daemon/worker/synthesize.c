@@ -1,6 +1,7 @@
 #include "worker/synthesize.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,10 +26,26 @@ static bool is_pipe(int fd) {
     return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
-/* A reader that leaves cancels. */
+/* So that an unfinished file can be removed, these two wait until we look. */
+static void signals_hold(void) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+}
+
+static bool was_interrupted(void) {
+    sigset_t pending;
+    sigpending(&pending);
+    return sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT);
+}
+
+/* A reader that leaves cancels, and so does a signal. */
 static int progress_tell(void *userdata, uint64_t done, uint64_t total) {
     struct Progress *self = userdata;
     gint64 now_usec = g_get_monotonic_time();
+    if (was_interrupted()) return -1;
     if (!self->is_followed) return 0;
     if (now_usec - self->told_usec < PROGRESS_USEC && done < total) return 0;
 
@@ -63,6 +80,7 @@ int synthesize_run(const struct SynthesizeOptions *options) {
     g_auto(AtomicFile) file = ATOMIC_FILE_NONE;
     Reason why = {""};
 
+    signals_hold();
     int r = model_write(options, &file, &why);
     if (r >= 0) return EXIT_SUCCESS;
     if (*why.text) fprintf(stderr, "ryzen-llm-worker: %s\n", why.text);

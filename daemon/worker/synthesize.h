@@ -10,7 +10,7 @@ struct SynthesizeOptions {
 };
 
 /* Returns the exit status; says on stderr what went wrong. Progress goes to stdout as event lines
- * where that is a pipe. The file is there whole or not at all. */
+ * where that is a pipe. The file is there whole or not at all; SIGTERM and SIGINT end it, too. */
 int synthesize_run(const struct SynthesizeOptions *options);
 /* One name a line on stdout. */
 void synthesize_list(void);

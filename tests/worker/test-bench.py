@@ -211,7 +211,18 @@ def test_interrupted(directory):
     assert worker.returncode == 1 and os.listdir(directory) == [], worker.returncode
 
 
-TESTS = [test_all, test_shapes_and_weights, test_work, test_too_large, test_refusals, test_interrupted]
+def test_synthesis_interrupted(directory):
+    """No piece of the file stays behind, whoever ends it."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with subprocess.Popen([WORKER, "--synthesize", "bitnet-7b", "--output", os.path.join(directory, "model.gguf")],
+                              stdout=subprocess.PIPE, text=True) as worker:
+            worker.stdout.readline()  # it writes
+            worker.send_signal(number)
+            worker.communicate(timeout=100)
+        assert worker.returncode == 1 and os.listdir(directory) == [], (number, worker.returncode)
+
+
+TESTS = [test_all, test_shapes_and_weights, test_work, test_too_large, test_refusals, test_interrupted, test_synthesis_interrupted]
 
 
 if __name__ == "__main__":
