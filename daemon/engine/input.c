@@ -3,6 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "engine/shares.h"
+
+#define FEW_VECTORS 4u
+#define LEAST_PIECE (32u << 10) /* bytes, some microseconds */
+
 static int init_form(struct Input *input, enum ActivationForm form, uint32_t max_vectors) {
     size_t n_scales = form == ACTIVATION_I8_TOKEN ? 1 : input->stride / I8_BLOCK;
     input->i8[form] = rows_allocate(max_vectors, input->stride);
@@ -70,6 +75,7 @@ struct MultiplyRun {
     const struct Product *products;
     unsigned n_products;
     unsigned long size; /* bytes of all matrices, one behind the other */
+    struct Shares shares;
 };
 
 static const struct Input *input_of(const struct MultiplyRun *run, const struct Product *product) {
@@ -102,20 +108,42 @@ static unsigned long product_size(const struct Product *product) {
 }
 
 static void multiply_job(void *userdata, unsigned thread, unsigned n_threads) {
-    const struct MultiplyRun *run = userdata;
-    unsigned long begin, end, first = 0;
-    pool_share(thread, n_threads, run->size, &begin, &end);
-    for (unsigned i = 0; i < run->n_products; i++) {
-        multiply_share(run, &run->products[i], first, begin, end);
-        first += product_size(&run->products[i]);
+    struct MultiplyRun *run = userdata;
+    struct SharesWalk walk = {thread, n_threads};
+    unsigned long begin, end;
+    while (shares_take(&run->shares, &walk, &begin, &end)) {
+        unsigned long first = 0;
+        for (unsigned i = 0; i < run->n_products; i++) {
+            multiply_share(run, &run->products[i], first, begin, end);
+            first += product_size(&run->products[i]);
+        }
     }
+}
+
+/* Pieces of a share. With many vectors, or tables of sums, a kernel begins with what takes as long
+ * as two or three tiles. Beside something that takes 40 % of one of two cores, pieces make a
+ * prompt 1.5 times as fast and a decoded token 1.25 times; on a quiet machine they cost nothing
+ * that shows. */
+static unsigned long n_pieces(const struct MultiplyRun *run, uint32_t n_vectors,
+                              unsigned n_threads) {
+    const struct Matrix *matrix = run->products->matrix;
+    const bool is_prepared = n_vectors > FEW_VECTORS || matrix->layout == MATRIX_LUT;
+    const size_t least = (is_prepared ? 32 : 4) * matrix_tile_size(matrix->layout, matrix->n_cols);
+    return run->size / n_threads / (least > LEAST_PIECE ? least : LEAST_PIECE);
 }
 
 void input_multiply(const struct Input *input, const struct Compute *compute,
                     const struct Product *products, unsigned n_products) {
-    struct MultiplyRun run = {input, compute->kernels, products, n_products, 0};
+    const unsigned n_threads = pool_n_threads(compute->pool);
+    struct MultiplyRun run;
+    if (n_products == 0) return;
+    run.input = input;
+    run.kernels = compute->kernels;
+    run.products = products;
+    run.n_products = n_products;
+    run.size = 0;
     for (unsigned i = 0; i < n_products; i++) run.size += product_size(&products[i]);
-    if (n_products > 0)
-        compute_run(compute, run.size * input_of(&run, products)->activations[0].n_vectors,
-                    multiply_job, &run);
+    const uint32_t n_vectors = input_of(&run, products)->activations[0].n_vectors;
+    shares_init(&run.shares, n_threads, run.size, n_pieces(&run, n_vectors, n_threads));
+    compute_run(compute, run.size * n_vectors, multiply_job, &run);
 }

@@ -47,7 +47,7 @@ struct Product {
     const struct Rows *y;        /* y[i] = matrix * input_row(i) */
     const struct Input *input;   /* NULL: that of input_multiply(); others have as many vectors */
 };
-/* All products in one go: their tiles together are shared out over the threads, by the bytes that
- * there are to read. */
+/* All products in one go: their tiles together are shared out over the threads (engine/shares.h),
+ * by the bytes that there are to read. */
 void input_multiply(const struct Input *input, const struct Compute *compute,
                     const struct Product *products, unsigned n_products);

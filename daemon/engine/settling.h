@@ -8,7 +8,8 @@
  *
  * A copy is memory that the kernel cannot take back. It is made only where it fits twice, so that
  * the file also stays in the page cache for the next start; in the process it takes the place of
- * what was mapped, so that what is resident does not grow.
+ * what was mapped, so that what is resident does not grow. Threads copy in turns: where memory has
+ * nodes, each node gets its threads' part of all weights, and a step reads from all nodes at once.
  *
  * Belongs to the thread whose pool it is given, and nobody else reads the mapping during a step.
  */

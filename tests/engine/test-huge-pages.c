@@ -18,14 +18,18 @@ static uint8_t byte_at(size_t i) {
     return (uint8_t)((i * 2654435761u) >> 23);
 }
 
-/* In memory, whose pages Linux may join, or in a file system, whose it may not. */
+/* In memory, whose pages Linux may join (MADV_COLLAPSE), or in a file system, whose it may not.
+ * Small pages in any case: they are written one by one. */
 static int file_new(bool in_memory) {
     FILE *file = in_memory ? NULL : tmpfile();
     int fd = in_memory ? memfd_create("pages", MFD_CLOEXEC) : file ? dup(fileno(file)) : -1;
     uint8_t *bytes = malloc(SIZE);
     if (fd < 0 || !bytes) abort();
     for (size_t i = 0; i < SIZE; i++) bytes[i] = byte_at(i);
-    if (pwrite(fd, bytes, SIZE, 0) != (ssize_t)SIZE) abort();
+    for (size_t at = 0, n; at < SIZE; at += n) {
+        n = SIZE - at < 4096 ? SIZE - at : 4096;
+        if (pwrite(fd, bytes + at, n, (off_t)at) != (ssize_t)n) abort();
+    }
     free(bytes);
     if (file) fclose(file);
     return fd;
@@ -97,7 +101,11 @@ static void settles(void) {
             int fd = file_new(in_memory);
             void *mapping;
             REQUIRE(huge_map(fd, SIZE, &mapping) == 0);
+            const size_t before = huge_bytes(mapping, SIZE);
             settle(mapping, SIZE, n_threads);
+            printf("# %s: %zu of %zu bytes in huge pages, %zu before\n",
+                   in_memory ? "memory" : "a file", huge_bytes(mapping, SIZE), SIZE, before);
+            CHECK(huge_bytes(mapping, SIZE) >= before);
             CHECK(is_whole(mapping));
             settle(mapping, SIZE, n_threads); /* what has settled may again */
             CHECK(is_whole(mapping));

@@ -9,6 +9,7 @@
 #include "engine/cores.h"
 #include "engine/limits.h"
 #include "engine/pool.h"
+#include "engine/shares.h"
 #include "test.h"
 
 #define MAX_THREADS 4
@@ -69,6 +70,52 @@ static void shares(void) {
             }
             CHECK_INT(next, n);
         }
+}
+
+/* Two of three threads never come: the third does its own share from its beginning, then theirs. */
+static void shares_of_others(void) {
+    for (unsigned n_pieces = 1; n_pieces < 6; n_pieces++) {
+        struct Shares shares;
+        struct SharesWalk walk = {1, 3};
+        unsigned long begin, end, next = 7, n = 0;
+        bool is_taken[23] = {false};
+        shares_init(&shares, 3, 23, n_pieces); /* [0, 7), [7, 15), [15, 23) */
+        while (shares_take(&shares, &walk, &begin, &end)) {
+            CHECK_INT(begin, next);
+            CHECK(end - begin <= 8 / n_pieces + 1);
+            for (unsigned long i = begin; i < end; i++, n++) {
+                CHECK(!is_taken[i]);
+                is_taken[i] = true;
+            }
+            next = end % 23;
+        }
+        CHECK_INT(n, 23);
+    }
+}
+
+struct Counts {
+    struct Shares shares;
+    unsigned n[1000]; /* plain memory: one thread gets each */
+};
+
+static void count_job(void *userdata, unsigned thread, unsigned n_threads) {
+    struct Counts *counts = userdata;
+    struct SharesWalk walk = {thread, n_threads};
+    unsigned long begin, end;
+    while (shares_take(&counts->shares, &walk, &begin, &end))
+        for (unsigned long i = begin; i < end; i++) counts->n[i]++;
+}
+
+static void shares_once(void) {
+    Pool *pool;
+    struct Counts counts = {.n = {0}};
+    REQUIRE(pool_new(MAX_THREADS, &pool) == 0);
+    for (unsigned run = 1; run <= 200; run++) {
+        shares_init(&counts.shares, MAX_THREADS, 1000, 1 + run % 70);
+        pool_run(pool, count_job, &counts);
+        for (unsigned i = 0; i < 1000; i++) CHECK_INT(counts.n[i], run);
+    }
+    pool_free(pool);
 }
 
 static void count_row(void *userdata, uint32_t row) {
@@ -142,6 +189,8 @@ static void limits(void) {
 
 int main(void) {
     return TEST_MAIN({"runs reach every thread", runs}, {"runs after pauses", runs_with_pauses},
-                     {"shares are even", shares}, {"rows", rows}, {"settling", settling},
+                     {"shares are even", shares},
+                     {"shares of threads that are late", shares_of_others},
+                     {"nothing is done twice", shares_once}, {"rows", rows}, {"settling", settling},
                      {"limits", limits});
 }
