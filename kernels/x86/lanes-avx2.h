@@ -209,15 +209,13 @@ ALWAYS_INLINE __m256i round_8(__m256 a) {
     return _mm256_cvtps_epi32(_mm256_and_ps(a, _mm256_cmp_ps(a, a, _CMP_ORD_Q)));
 }
 
-/* Rounds sixteen values within -128..127 into q; NaN gives 0. Returns their sum. */
-ALWAYS_INLINE int32_t lanes_to_i8(Lanes a, int8_t *q) {
-    __m256i low = round_8(a.low), high = round_8(a.high), sum = _mm256_add_epi32(low, high);
+/* Rounds sixteen values within -128..127 into q; NaN gives 0. Returns what it wrote. */
+ALWAYS_INLINE Lanes lanes_to_i8(Lanes a, int8_t *q) {
+    __m256i low = round_8(a.low), high = round_8(a.high);
     __m256i of_16 = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
     _mm_storeu_si128((void *)q, _mm_packs_epi16(_mm256_castsi256_si128(of_16),
                                                 _mm256_extracti128_si256(of_16, 1)));
-    __m128i of_4 = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-    of_4 = _mm_hadd_epi32(of_4, of_4);
-    return _mm_cvtsi128_si32(_mm_hadd_epi32(of_4, of_4));
+    return (Lanes){_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high)};
 }
 
 /* Lanes of state that a scan keeps in registers. */
@@ -226,27 +224,47 @@ ALWAYS_INLINE int32_t lanes_to_i8(Lanes a, int8_t *q) {
 /* How many sums lanes_trees() makes in one go. */
 #define LANES_TREES 4u
 
-ALWAYS_INLINE __m256 tree_4(__m256 a, __m256 b) {
-    return _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+/* What a tree puts eight lanes and eight others together with. */
+typedef __m256 HalvesPair(__m256 a, __m256 b);
+
+ALWAYS_INLINE __m256 add_8(__m256 a, __m256 b) {
+    return _mm256_add_ps(a, b);
 }
 
-ALWAYS_INLINE __m256 tree_2(__m256 a, __m256 b) {
+ALWAYS_INLINE __m256 max_8(__m256 a, __m256 b) {
+    return _mm256_max_ps(a, b);
+}
+
+ALWAYS_INLINE __m256 tree_4(HalvesPair *pair, __m256 a, __m256 b) {
+    return pair(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+}
+
+ALWAYS_INLINE __m256 tree_2(HalvesPair *pair, __m256 a, __m256 b) {
     __m256d a2 = _mm256_castps_pd(a), b2 = _mm256_castps_pd(b);
-    return _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(a2, b2)),
-                         _mm256_castpd_ps(_mm256_unpackhi_pd(a2, b2)));
+    return pair(_mm256_castpd_ps(_mm256_unpacklo_pd(a2, b2)),
+                _mm256_castpd_ps(_mm256_unpackhi_pd(a2, b2)));
+}
+
+ALWAYS_INLINE void trees(HalvesPair *pair, const Lanes a[LANES_TREES], float results[LANES_TREES]) {
+    __m256 of_8[LANES_TREES];
+    UNROLL
+    for (unsigned i = 0; i < LANES_TREES; i++) of_8[i] = pair(a[i].low, a[i].high);
+    __m256 of_2 = tree_2(pair, tree_4(pair, of_8[0], of_8[1]), tree_4(pair, of_8[2], of_8[3]));
+    /* Pairs of 0 and 2 are in the lower half, of 1 and 3 in the upper. */
+    __m256 of_1 = pair(of_2, _mm256_movehdup_ps(of_2));
+    __m128 even = _mm256_castps256_ps128(of_1), odd = _mm256_extractf128_ps(of_1, 1);
+    __m128 of_02_13 = _mm_shuffle_ps(even, odd, 0x88);
+    _mm_storeu_ps(results, _mm_shuffle_ps(of_02_13, of_02_13, 0xd8));
 }
 
 /* sums[i] = the tree ((l, l+8), (l, l+4), (l, l+2), (l, l+1)) of a[i]. */
 ALWAYS_INLINE void lanes_trees(Lanes a[LANES_TREES], float sums[LANES_TREES]) {
-    __m256 of_8[LANES_TREES];
-    UNROLL
-    for (unsigned i = 0; i < LANES_TREES; i++) of_8[i] = _mm256_add_ps(a[i].low, a[i].high);
-    __m256 of_2 = tree_2(tree_4(of_8[0], of_8[1]), tree_4(of_8[2], of_8[3]));
-    /* Pairs of 0 and 2 are in the lower half, of 1 and 3 in the upper. */
-    __m256 of_1 = _mm256_add_ps(of_2, _mm256_movehdup_ps(of_2));
-    __m128 even = _mm256_castps256_ps128(of_1), odd = _mm256_extractf128_ps(of_1, 1);
-    __m128 of_02_13 = _mm_shuffle_ps(even, odd, 0x88);
-    _mm_storeu_ps(sums, _mm_shuffle_ps(of_02_13, of_02_13, 0xd8));
+    trees(add_8, a, sums);
+}
+
+/* largest[i] = the largest lane of a[i]. */
+ALWAYS_INLINE void lanes_each_largest(Lanes a[LANES_TREES], float largest[LANES_TREES]) {
+    trees(max_8, a, largest);
 }
 
 ALWAYS_INLINE float lanes_tree(Lanes a) {

@@ -151,11 +151,11 @@ ALWAYS_INLINE float lanes_largest(Lanes a) {
     return _mm512_reduce_max_ps(a);
 }
 
-/* Rounds sixteen values within -128..127 into q; NaN gives 0. Returns their sum. */
-ALWAYS_INLINE int32_t lanes_to_i8(Lanes a, int8_t *q) {
+/* Rounds sixteen values within -128..127 into q; NaN gives 0. Returns what it wrote. */
+ALWAYS_INLINE Lanes lanes_to_i8(Lanes a, int8_t *q) {
     __m512i rounded = _mm512_maskz_cvtps_epi32(_mm512_cmp_ps_mask(a, a, _CMP_ORD_Q), a);
     _mm_storeu_si128((void *)q, _mm512_cvtsepi32_epi8(rounded));
-    return _mm512_reduce_add_epi32(rounded);
+    return _mm512_cvtepi32_ps(rounded);
 }
 
 /* Lanes of state that a scan keeps in registers. */
@@ -164,38 +164,50 @@ ALWAYS_INLINE int32_t lanes_to_i8(Lanes a, int8_t *q) {
 /* How many sums lanes_trees() makes in one go. */
 #define LANES_TREES 16u
 
-/* The lower, then the upper halves of a and b, added: 8 lanes of a, 8 of b. */
-ALWAYS_INLINE Lanes tree_8(Lanes a, Lanes b) {
-    return lanes_add(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+/* What a tree puts two lanes together with. */
+typedef Lanes LanesPair(Lanes a, Lanes b);
+
+/* The lower, then the upper halves of a and b together: 8 lanes of a, 8 of b. */
+ALWAYS_INLINE Lanes tree_8(LanesPair *pair, Lanes a, Lanes b) {
+    return pair(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
 }
 
-ALWAYS_INLINE Lanes tree_4(Lanes a, Lanes b) {
-    return lanes_add(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+ALWAYS_INLINE Lanes tree_4(LanesPair *pair, Lanes a, Lanes b) {
+    return pair(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
 }
 
-ALWAYS_INLINE Lanes tree_2(Lanes a, Lanes b) {
+ALWAYS_INLINE Lanes tree_2(LanesPair *pair, Lanes a, Lanes b) {
     __m512d a2 = _mm512_castps_pd(a), b2 = _mm512_castps_pd(b);
-    return lanes_add(_mm512_castpd_ps(_mm512_unpacklo_pd(a2, b2)),
-                     _mm512_castpd_ps(_mm512_unpackhi_pd(a2, b2)));
+    return pair(_mm512_castpd_ps(_mm512_unpacklo_pd(a2, b2)),
+                _mm512_castpd_ps(_mm512_unpackhi_pd(a2, b2)));
 }
 
-ALWAYS_INLINE Lanes tree_1(Lanes a, Lanes b) {
-    return lanes_add(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
+ALWAYS_INLINE Lanes tree_1(LanesPair *pair, Lanes a, Lanes b) {
+    return pair(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
+}
+
+ALWAYS_INLINE void trees(LanesPair *pair, Lanes a[LANES_TREES], float results[LANES_TREES]) {
+    const __m512i transposed =
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    UNROLL for (unsigned i = 0; i < 8; i++) a[i] = tree_8(pair, a[2 * i], a[2 * i + 1]);
+    UNROLL for (unsigned i = 0; i < 4; i++) a[i] = tree_4(pair, a[2 * i], a[2 * i + 1]);
+    UNROLL for (unsigned i = 0; i < 2; i++) a[i] = tree_2(pair, a[2 * i], a[2 * i + 1]);
+    lanes_store(results, _mm512_permutexvar_ps(transposed, tree_1(pair, a[0], a[1])));
 }
 
 /* sums[i] = the tree ((l, l+8), (l, l+4), (l, l+2), (l, l+1)) of a[i]; a is overwritten. */
 ALWAYS_INLINE void lanes_trees(Lanes a[LANES_TREES], float sums[LANES_TREES]) {
-    const __m512i transposed =
-        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    UNROLL for (unsigned i = 0; i < 8; i++) a[i] = tree_8(a[2 * i], a[2 * i + 1]);
-    UNROLL for (unsigned i = 0; i < 4; i++) a[i] = tree_4(a[2 * i], a[2 * i + 1]);
-    UNROLL for (unsigned i = 0; i < 2; i++) a[i] = tree_2(a[2 * i], a[2 * i + 1]);
-    lanes_store(sums, _mm512_permutexvar_ps(transposed, tree_1(a[0], a[1])));
+    trees(lanes_add, a, sums);
+}
+
+/* largest[i] = the largest lane of a[i]; a is overwritten. */
+ALWAYS_INLINE void lanes_each_largest(Lanes a[LANES_TREES], float largest[LANES_TREES]) {
+    trees(lanes_max, a, largest);
 }
 
 ALWAYS_INLINE float lanes_tree(Lanes a) {
-    a = tree_8(a, a);
-    a = tree_4(a, a);
-    a = tree_2(a, a);
-    return _mm512_cvtss_f32(tree_1(a, a));
+    a = tree_8(lanes_add, a, a);
+    a = tree_4(lanes_add, a, a);
+    a = tree_2(lanes_add, a, a);
+    return _mm512_cvtss_f32(tree_1(lanes_add, a, a));
 }

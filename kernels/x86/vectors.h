@@ -52,34 +52,74 @@ static float largest(const float *x, uint32_t n) {
     return lanes_largest(max);
 }
 
-/* Sixteen of x, and zeros where x has ended. */
-ALWAYS_INLINE int32_t quantize_16(const float *x, uint32_t n, float factor, int8_t *q) {
+/* Sixteen of x, and zeros where x has ended. Returns them, whole numbers now. */
+ALWAYS_INLINE Lanes quantize_16(const float *x, uint32_t n, float factor, int8_t *q) {
     return lanes_to_i8(lanes_mul(load_up_to_16(x, n), lanes_set(factor)), q);
 }
 
-ALWAYS_INLINE int32_t quantize_32(const float *x, uint32_t n, float factor, int8_t *q) {
-    int32_t sum = quantize_16(x, n, factor, q);
-    return sum + (n > 16 ? quantize_16(x + 16, n - 16, factor, q + 16)
-                         : lanes_to_i8(lanes_set(0), q + 16));
+/* Returns what is to be added up. */
+ALWAYS_INLINE Lanes quantize_32(const float *x, uint32_t n, float factor, int8_t *q) {
+    Lanes low = quantize_16(x, n, factor, q);
+    return lanes_add(low, n > 16 ? quantize_16(x + 16, n - 16, factor, q + 16)
+                                 : lanes_to_i8(lanes_set(0), q + 16));
+}
+
+/* A lane has the sum of so few bytes that it is exact, all sixteen together may not be. */
+static int32_t whole_sum(Lanes a) {
+    float lanes[16];
+    int32_t sum = 0;
+    lanes_store(lanes, a);
+    for (unsigned i = 0; i < 16; i++) sum += (int32_t)lanes[i];
+    return sum;
 }
 
 static void quantize_token(const float *x, uint32_t n, int8_t *q, float *ret_scale,
                            int32_t *ret_sum) {
     float max = fmaxf(largest(x, n), 1e-5f), s = 127.0f / max;
-    int32_t sum = 0;
+    Lanes sums = lanes_set(0);
+    uint32_t i = 0;
 
-    for (uint32_t i = 0; i < n; i += I8_BLOCK) sum += quantize_32(x + i, n - i, s, q + i);
+    for (; n - i >= I8_BLOCK; i += I8_BLOCK)
+        sums = lanes_add(sums, quantize_32(x + i, I8_BLOCK, s, q + i));
+    if (i < n) sums = lanes_add(sums, quantize_32(x + i, n - i, s, q + i));
     *ret_scale = max / 127.0f;
-    *ret_sum = sum;
+    *ret_sum = whole_sum(sums);
+}
+
+/* The scale of a block, and its factor, from the largest |x|. */
+ALWAYS_INLINE void block_scale(float largest, float *ret_scale, float *ret_factor) {
+    const float d = largest / 127.0f, factor = 1.0f / d;
+    *ret_scale = d < FLT_MIN ? 0 : d;
+    *ret_factor = d < FLT_MIN ? 0 : factor;
+}
+
+/* As many whole blocks as there are trees made in one go. */
+static void quantize_blocks(const float *x, int8_t *q, float *scales, int32_t *sums) {
+    Lanes lanes[LANES_TREES];
+    float results[LANES_TREES], factors[LANES_TREES];
+
+    UNROLL for (unsigned i = 0; i < LANES_TREES; i++) {
+        Lanes max = lanes_max(lanes_abs(lanes_load(x + i * I8_BLOCK)), lanes_set(0));
+        lanes[i] = lanes_max(lanes_abs(lanes_load(x + i * I8_BLOCK + 16)), max);
+    }
+    lanes_each_largest(lanes, results);
+    for (unsigned i = 0; i < LANES_TREES; i++) block_scale(results[i], &scales[i], &factors[i]);
+    UNROLL for (unsigned i = 0; i < LANES_TREES; i++) lanes[i] =
+        quantize_32(x + i * I8_BLOCK, I8_BLOCK, factors[i], q + i * I8_BLOCK);
+    lanes_trees(lanes, results);
+    for (unsigned i = 0; i < LANES_TREES; i++) sums[i] = (int32_t)results[i];
 }
 
 static void quantize_block(const float *x, uint32_t n, int8_t *q, float *scales, int32_t *sums) {
-    for (uint32_t i = 0; i < n; i += I8_BLOCK) {
-        uint32_t length = n - i < I8_BLOCK ? n - i : I8_BLOCK;
-        float d = largest(x + i, length) / 127.0f;
-        if (d < FLT_MIN) d = 0;
-        scales[i / I8_BLOCK] = d;
-        sums[i / I8_BLOCK] = quantize_32(x + i, length, d > 0 ? 1.0f / d : 0, q + i);
+    uint32_t i = 0;
+
+    for (; n - i >= LANES_TREES * I8_BLOCK; i += LANES_TREES * I8_BLOCK)
+        quantize_blocks(x + i, q + i, scales + i / I8_BLOCK, sums + i / I8_BLOCK);
+    for (; i < n; i += I8_BLOCK) {
+        const uint32_t length = n - i < I8_BLOCK ? n - i : I8_BLOCK;
+        float factor;
+        block_scale(largest(x + i, length), &scales[i / I8_BLOCK], &factor);
+        sums[i / I8_BLOCK] = whole_sum(quantize_32(x + i, length, factor, q + i));
     }
 }
 
