@@ -167,7 +167,8 @@ struct SsmScan {
     const float *x;                       /* [n_rows][x_stride] */
     /* CHANNELS: [n_rows][delta_stride]. HEAD: one value a row, delta_stride apart. */
     const float *delta;
-    /* CHANNELS: A as the state lies. HEAD: exp(delta A), one value a row, delta_stride apart. */
+    /* CHANNELS: A log2(e) as the state lies. HEAD: exp(delta A), one value a row, delta_stride
+     * apart. */
     const float *a;
     const float *b, *c; /* [n_rows][bc_stride], n_state of each */
     const float *d;     /* CHANNELS: [n_channels]. HEAD: one value */
@@ -297,7 +298,8 @@ struct Kernels {
     void (*ssm_conv)(const struct SsmConv *conv);
 
     /* Row by row, per channel: u = delta * x; y = d * x; then for all n in order
-     *   h[n] = fma(u, b[n], decay * h[n]) with decay = exp(delta * A[n]), or a row's scalar
+     *   h[n] = fma(u, b[n], decay * h[n]) with decay = 2^(delta * a[n]) as kernels/exp2.h has it,
+     *   or a row's scalar
      *   y = fma(h[n], c[n], y) */
     void (*ssm_scan[N_SSM_SCAN_KINDS])(const struct SsmScan *scan);
 

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdbool.h>
 
-#include "kernels/exp.h"
+#include "kernels/exp2.h"
 #include "kernels/softplus.h"
 
 void c_softplus(const float *x, const float *bias, uint32_t n, float *y) {
@@ -57,7 +57,7 @@ static void scan_lane(const struct SsmScan *scan, enum SsmScanKind kind, uint32_
     for (uint32_t n = 0; n < scan->n_state; n++) {
         float *h = scan->state + at + 16 * n;
         float decay =
-            is_head ? scan->a[row * scan->delta_stride] : exp_f32(delta * scan->a[at + 16 * n]);
+            is_head ? scan->a[row * scan->delta_stride] : exp2_product(delta, scan->a[at + 16 * n]);
         *h = fmaf(u, b[n], decay * *h);
         y = fmaf(*h, c[n], y);
     }

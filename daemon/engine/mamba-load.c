@@ -6,6 +6,7 @@
 
 #include "engine/limits.h"
 #include "engine/mamba.h"
+#include "kernels/exp.h"
 
 /* ---- Hyper-parameters ---- */
 
@@ -188,11 +189,12 @@ int mamba_open(const struct ModelFile *file, struct ModelShape *ret_shape, void 
 
 /* ---- What a step needs ---- */
 
-/* [n_channels][n] to tiles of 16 channels, [tile][n][16], zeros behind the last channel. */
-static void to_tiles(const float *from, uint32_t n_channels, uint32_t n, float *to) {
+/* [n_channels][n] to tiles of 16 channels, [tile][n][16], zeros behind the last channel; e^x to
+ * powers of two. */
+static void to_tiles_of_2(const float *from, uint32_t n_channels, uint32_t n, float *to) {
     for (size_t channel = 0; channel < n_channels; channel++)
         for (size_t i = 0; i < n; i++)
-            to[(channel / 16 * n + i) * 16 + channel % 16] = from[channel * n + i];
+            to[(channel / 16 * n + i) * 16 + channel % 16] = from[channel * n + i] * EXP_LOG2_E;
 }
 
 /* [n_channels][n] to [n][stride] */
@@ -215,7 +217,7 @@ static int start_lanes(struct Mamba *m) {
         transpose(layer->conv, m->n_conv, m->n_taps, next, m->conv_stride);
         layer->conv_taps = next;
         if (m->is_2) continue;
-        to_tiles(layer->a, m->n_inner, m->n_state, next + n_taps);
+        to_tiles_of_2(layer->a, m->n_inner, m->n_state, next + n_taps);
         layer->a_lanes = next + n_taps;
     }
     return 0;

@@ -33,7 +33,7 @@ struct MambaLayer {
 
     /* As the kernels want them, made in start() */
     const float *conv_taps; /* [K][conv_stride] */
-    const float *a_lanes;   /* [ceil(Di / 16)][N][16], Mamba only */
+    const float *a_lanes;   /* A log2(e): [ceil(Di / 16)][N][16], Mamba only */
 };
 
 struct Mamba {

@@ -163,15 +163,6 @@ ALWAYS_INLINE Lanes lanes_scale(Lanes a, Lanes b) {
     return LANES_2(scale_8, a, b);
 }
 
-/* lanes_scale(a, b), 0 where x < least. */
-ALWAYS_INLINE Lanes lanes_scale_from(Lanes x, float least, Lanes a, Lanes b) {
-    const __m256 first = _mm256_set1_ps(least);
-    __m256 low = _mm256_cmp_ps(x.low, first, _CMP_GE_OQ);
-    __m256 high = _mm256_cmp_ps(x.high, first, _CMP_GE_OQ);
-    a = lanes_scale(a, b);
-    return (Lanes){_mm256_and_ps(a.low, low), _mm256_and_ps(a.high, high)};
-}
-
 ALWAYS_INLINE __m256 within_8(__m256 a, float least, float most) {
     return _mm256_and_ps(_mm256_cmp_ps(a, _mm256_set1_ps(least), _CMP_GE_OQ),
                          _mm256_cmp_ps(a, _mm256_set1_ps(most), _CMP_LE_OQ));

@@ -127,13 +127,6 @@ ALWAYS_INLINE Lanes lanes_scale(Lanes a, Lanes b) {
     return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), n));
 }
 
-/* lanes_scale(a, b), 0 where x < least. */
-ALWAYS_INLINE Lanes lanes_scale_from(Lanes x, float least, Lanes a, Lanes b) {
-    __m512i n = _mm512_slli_epi32(_mm512_castps_si512(b), 23);
-    __mmask16 there = _mm512_cmp_ps_mask(x, lanes_set(least), _CMP_GE_OQ);
-    return _mm512_castsi512_ps(_mm512_maskz_add_epi32(there, _mm512_castps_si512(a), n));
-}
-
 /* Whether least <= a <= most in all lanes. */
 ALWAYS_INLINE bool lanes_all_within(Lanes a, float least, float most) {
     __mmask16 above = _mm512_cmp_ps_mask(a, lanes_set(least), _CMP_GE_OQ);
@@ -159,7 +152,7 @@ ALWAYS_INLINE Lanes lanes_to_i8(Lanes a, int8_t *q) {
 }
 
 /* Lanes of state that a scan keeps in registers. */
-#define LANES_STATES 16u
+#define LANES_STATES 8u
 
 /* How many sums lanes_trees() makes in one go. */
 #define LANES_TREES 16u

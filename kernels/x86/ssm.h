@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "kernels/exp2.h"
 #include "kernels/softplus.h"
 #include "kernels/x86/vectors.h"
 
@@ -70,30 +71,40 @@ static void ssm_conv(const struct SsmConv *conv) {
 
 /* ---- Scan ---- */
 
-/* exp(delta a). is_decay: of no positive number and no NaN. */
-ALWAYS_INLINE Lanes decay_lanes(Lanes delta, Lanes a, const bool is_decay) {
-    Lanes x = lanes_mul(delta, a);
-    return is_decay ? lanes_exp_below(x) : lanes_exp(x);
+/* 2^(delta a). is_near: within the limits of what is not 0, infinite or a NaN. */
+ALWAYS_INLINE Lanes decay_lanes(Lanes delta, Lanes a, const bool is_near) {
+    Lanes t = lanes_fma(delta, a, lanes_set(EXP_MAGIC));
+    Lanes n = lanes_sub(t, lanes_set(EXP_MAGIC)), r = lanes_fms(delta, a, n);
+    Lanes p = lanes_fma(r, lanes_set(EXP2_C6), lanes_set(EXP2_C5));
+    p = lanes_fma(p, r, lanes_set(EXP2_C4));
+    p = lanes_fma(p, r, lanes_set(EXP2_C3));
+    p = lanes_fma(p, r, lanes_set(EXP2_C2));
+    p = lanes_fma(p, r, lanes_set(EXP2_C1));
+    Lanes decay = lanes_scale(lanes_fma(p, r, lanes_set(1)), t);
+    return is_near ? decay : lanes_limit(n, EXP2_LEAST, 0, EXP2_MOST, INFINITY, decay);
 }
 
-/* Whether all delta a of 16 channels are of the kind that a model was trained to have. */
-ALWAYS_INLINE bool are_decays(const struct SsmScan *scan, uint32_t channel, size_t row,
-                              size_t past) {
+/* Whether all delta a of 16 channels are of the size that a model was trained to have. */
+ALWAYS_INLINE bool are_near(const struct SsmScan *scan, uint32_t channel, size_t row, size_t past) {
     const float *a = scan->a + (size_t)channel * scan->n_state;
     const uint32_t n = scan->n_channels - channel;
+    Lanes most = lanes_set(0), nothing = lanes_set(0); /* a NaN where a delta is one, or infinite */
     bool all = true;
+    for (; row < past; row++) {
+        Lanes delta = load_up_to_16(scan->delta + row * scan->delta_stride + channel, n);
+        most = lanes_max(lanes_abs(delta), most);
+        nothing = lanes_fma(delta, lanes_set(0), nothing);
+    }
     for (uint32_t i = 0; i < scan->n_state; i++)
-        all &= lanes_all_within(lanes_load(a + 16 * (size_t)i), -FLT_MAX, 0);
-    for (; row < past; row++)
-        all &= lanes_all_within(load_up_to_16(scan->delta + row * scan->delta_stride + channel, n),
-                                0, FLT_MAX);
+        all &= lanes_all_within(lanes_fma(lanes_load(a + 16 * (size_t)i), most, nothing),
+                                EXP2_LEAST + 1, -EXP2_LEAST - 1);
     return all;
 }
 
 /* Rows [row, past) of 16 channels for the n_states states from `first` on. */
 ALWAYS_INLINE void scan_states(const struct SsmScan *scan, const enum SsmScanKind kind,
                                uint32_t channel, size_t row, size_t past, uint32_t first,
-                               const unsigned n_states, const bool is_decay) {
+                               const unsigned n_states, const bool is_near) {
     const uint32_t n = scan->n_channels - channel;
     const size_t at = (size_t)channel * scan->n_state + 16 * (size_t)first;
     const Lanes d =
@@ -113,7 +124,7 @@ ALWAYS_INLINE void scan_states(const struct SsmScan *scan, const enum SsmScanKin
         UNROLL for (unsigned i = 0; i < n_states; i++) {
             Lanes decay = kind == SSM_SCAN_HEAD
                               ? lanes_set(scan->a[row * scan->delta_stride])
-                              : decay_lanes(delta, lanes_load(scan->a + at + 16 * i), is_decay);
+                              : decay_lanes(delta, lanes_load(scan->a + at + 16 * i), is_near);
             h[i] = lanes_fma(u, lanes_set(b[i]), lanes_mul(decay, h[i]));
             y = lanes_fma(h[i], lanes_set(c[i]), y);
         }
@@ -123,19 +134,19 @@ ALWAYS_INLINE void scan_states(const struct SsmScan *scan, const enum SsmScanKin
 }
 
 ALWAYS_INLINE void scan_rows(const struct SsmScan *scan, const enum SsmScanKind kind,
-                             uint32_t channel, size_t row, size_t past, const bool is_decay) {
+                             uint32_t channel, size_t row, size_t past, const bool is_near) {
     uint32_t first = 0;
     for (; scan->n_state - first >= LANES_STATES; first += LANES_STATES)
-        scan_states(scan, kind, channel, row, past, first, LANES_STATES, is_decay);
+        scan_states(scan, kind, channel, row, past, first, LANES_STATES, is_near);
     for (; first < scan->n_state; first++)
-        scan_states(scan, kind, channel, row, past, first, 1, is_decay);
+        scan_states(scan, kind, channel, row, past, first, 1, is_near);
 }
 
 ALWAYS_INLINE void scan_channels(const struct SsmScan *scan, const enum SsmScanKind kind) {
     for (uint32_t channel = 0; channel < scan->n_channels; channel += 16)
         for (size_t row = 0, past; row < scan->n_rows; row = past) {
             past = scan->n_rows - row < SCAN_ROWS ? scan->n_rows : row + SCAN_ROWS;
-            if (kind == SSM_SCAN_CHANNELS && are_decays(scan, channel, row, past))
+            if (kind == SSM_SCAN_CHANNELS && are_near(scan, channel, row, past))
                 scan_rows(scan, kind, channel, row, past, true);
             else
                 scan_rows(scan, kind, channel, row, past, false);

@@ -8,10 +8,8 @@
 
 #include "kernels/kernels.h"
 
-/* exp(x) where that is a normal number: p, to be multiplied with 2^n for what is in the lowest bits
- * of ret_t. */
-ALWAYS_INLINE Lanes exp_parts(Lanes x, Lanes *ret_t) {
-    Lanes t = *ret_t = lanes_fma(x, lanes_set(EXP_LOG2_E), lanes_set(EXP_MAGIC));
+ALWAYS_INLINE Lanes lanes_exp(Lanes x) {
+    Lanes t = lanes_fma(x, lanes_set(EXP_LOG2_E), lanes_set(EXP_MAGIC));
     Lanes n = lanes_sub(t, lanes_set(EXP_MAGIC));
     Lanes r = lanes_fma(n, lanes_set(-EXP_LN2_HIGH), x);
     r = lanes_fma(n, lanes_set(-EXP_LN2_LOW), r);
@@ -20,18 +18,8 @@ ALWAYS_INLINE Lanes exp_parts(Lanes x, Lanes *ret_t) {
     p = lanes_fma(p, r, lanes_set(EXP_C3));
     p = lanes_fma(p, r, lanes_set(EXP_C2));
     p = lanes_fma(p, r, lanes_set(1));
-    return lanes_fma(p, r, lanes_set(1));
-}
-
-ALWAYS_INLINE Lanes lanes_exp(Lanes x) {
-    Lanes t, p = exp_parts(x, &t);
+    p = lanes_fma(p, r, lanes_set(1));
     return lanes_limit(x, EXP_LEAST, 0, EXP_MOST, INFINITY, lanes_scale(p, t));
-}
-
-/* The same where no x is a NaN or above EXP_MOST. */
-ALWAYS_INLINE Lanes lanes_exp_below(Lanes x) {
-    Lanes t, p = exp_parts(x, &t);
-    return lanes_scale_from(x, EXP_LEAST, p, t);
 }
 
 ALWAYS_INLINE Lanes load_up_to_16(const float *x, uint32_t n) {

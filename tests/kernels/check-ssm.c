@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/exp2.h"
 #include "kernels/softplus.h"
 #include "tests/kernels/check.h"
 #include "tests/kernels/inputs.h"
@@ -269,7 +270,7 @@ static void check_scan(enum SsmScanKind kind) {
                 double decay =
                     kind == SSM_SCAN_HEAD
                         ? scan.a[row * scan.delta_stride]
-                        : exp(delta * scan.a[(channel / 16 * STATES + n) * 16 + channel % 16]);
+                        : exp2(delta * scan.a[(channel / 16 * STATES + n) * 16 + channel % 16]);
                 h[n] = h[n] * decay + delta * scan.b[row * scan.bc_stride + n] * x;
                 y += h[n] * scan.c[row * scan.bc_stride + n];
             }
@@ -278,7 +279,22 @@ static void check_scan(enum SsmScanKind kind) {
     }
 }
 
+static void check_exp2(void) {
+    for (float delta = -125.4f; delta < 127.4f; delta += 1.3e-3f) {
+        double expected = exp2((double)delta * 0.9f);
+        check_near(exp2_product(delta, 0.9f), expected, expected * 1.1e-7, "exp2", 0);
+    }
+    check_near(exp2_product(0, -3), 1, 0, "exp2(0)", 0);
+    check_near(exp2_product(125.4f, -1), exp2(-(double)125.4f), 3e-45, "exp2(-125.4)", 0);
+    check_near(exp2_product(125.6f, -1), 0, 0, "exp2(-125.6)", 0);
+    check_near(exp2_product(1, 127.6f) == INFINITY, 1, 0, "exp2(127.6)", 0);
+    check_near(exp2_product(INFINITY, -1), 0, 0, "exp2(-inf)", 0);
+    check_near(isnan(exp2_product(NAN, 1)), 1, 0, "exp2(nan)", 0);
+    check_near(isnan(exp2_product(INFINITY, 0)), 1, 0, "exp2(inf 0)", 0);
+}
+
 void check_ssm_scan_channels(void) {
+    check_exp2();
     check_scan(SSM_SCAN_CHANNELS);
     check_tiers(compare_scan_channels);
 }
