@@ -1,11 +1,17 @@
 #include "client/suite.h"
 
+#include <errno.h>
 #include <glib/gi18n.h>
+#include <glib/gstdio.h>
 #include <math.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "client/failure.h"
+#include "client/interrupt.h"
 #include "client/printable.h"
 #include "client/worker-program.h"
 
@@ -184,23 +190,67 @@ static JsonObject *results_new(void) {
     return results;
 }
 
-static JsonObject *worker_follow(GSubprocess *worker, gboolean shows_tables) {
+struct Following {
+    GSubprocess *worker;
+    JsonObject *results;
+    SuiteTable *table; /* or NULL */
+    Progress *progress;
+    GMainLoop *loop;
+};
+
+static void line_read(GObject *stream, GAsyncResult *result, gpointer userdata) {
+    const struct Following *following = userdata;
+    GDataInputStream *lines = G_DATA_INPUT_STREAM(stream);
+    gsize length;
+    g_autofree char *line = g_data_input_stream_read_line_finish(lines, result, &length, NULL);
+    if (!line) {
+        g_main_loop_quit(following->loop);
+        return;
+    }
+    line_take(following->results, following->table, following->progress, line, length);
+    g_data_input_stream_read_line_async(lines, G_PRIORITY_DEFAULT, NULL, line_read, userdata);
+}
+
+/* The worker clears away what it made. Ctrl-C in a terminal has told it already, a signal to this
+ * program alone has not. */
+static void interrupted(void *userdata) {
+    const struct Following *following = userdata;
+    g_subprocess_send_signal(following->worker, SIGINT);
+}
+
+static JsonObject *worker_follow(GSubprocess *worker, gboolean shows_tables,
+                                 bool *ret_is_interrupted) {
     g_autoptr(Progress) progress = progress_new();
+    g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     g_autoptr(GDataInputStream) lines =
         g_data_input_stream_new(g_subprocess_get_stdout_pipe(worker));
-    SuiteTable *table = shows_tables ? suite_table_new(progress) : NULL;
-    JsonObject *results = results_new();
-    gsize length;
-    char *line;
-    while ((line = g_data_input_stream_read_line(lines, &length, NULL, NULL))) {
-        line_take(results, table, progress, line, length);
-        g_free(line);
-    }
-    if (table) suite_table_end(table);
-    return results;
+    struct Following following = {
+        .worker = worker,
+        .results = results_new(),
+        .table = shows_tables ? suite_table_new(progress) : NULL,
+        .progress = progress,
+        .loop = loop,
+    };
+    g_autoptr(Interrupt) interrupt = interrupt_new(interrupted, &following);
+    g_data_input_stream_read_line_async(lines, G_PRIORITY_DEFAULT, NULL, line_read, &following);
+    g_main_loop_run(loop);
+    if (following.table) suite_table_end(following.table);
+    *ret_is_interrupted = interrupt_happened(interrupt);
+    return following.results;
 }
 
 /* ---- Showing ---- */
+
+/* Before minutes are spent on what is to be written there. NULL: it is not asked for. */
+static bool is_writable(const char *path) {
+    if (!path) return true;
+    g_autofree char *folder = g_path_get_dirname(path);
+    const char *checked = g_file_test(path, G_FILE_TEST_EXISTS) ? path : folder;
+    int error = g_access(checked, W_OK) < 0 ? errno : 0;
+    if (!error && g_file_test(path, G_FILE_TEST_IS_DIR)) error = EISDIR;
+    if (error) failure(_("Cannot write %s: %s"), path, g_strerror(error));
+    return !error;
+}
 
 static int file_write(const char *path, const char *text) {
     g_autoptr(GError) error = NULL;
@@ -239,15 +289,18 @@ static GSubprocess *worker_start(const struct SuiteOptions *options) {
     return worker_program_start(arguments, G_SUBPROCESS_FLAGS_STDOUT_PIPE);
 }
 
-/* What was measured before something failed is shown, too. */
+/* What was measured before something failed, or Ctrl-C, is shown, too. */
 int suite_run(const struct SuiteOptions *options) {
+    bool is_interrupted;
+    if (!is_writable(options->output) || !is_writable(options->plot)) return EXIT_FAILURE;
     g_autoptr(GSubprocess) worker = worker_start(options);
     if (!worker) return EXIT_FAILURE;
-    g_autoptr(JsonObject) results = worker_follow(worker, !options->json);
+    g_autoptr(JsonObject) results = worker_follow(worker, !options->json, &is_interrupted);
     const int status = worker_program_wait(worker);
     if (status == EXIT_USAGE) return status;
     int code = EXIT_SUCCESS;
     if (json_array_get_length(json_object_get_array_member(results, "roofs")) > 0)
         code = results_show(options, results);
-    return status == EXIT_SUCCESS ? code : status;
+    if (status == EXIT_SUCCESS) return code;
+    return is_interrupted ? EXIT_INTERRUPTED : status;
 }

@@ -520,12 +520,14 @@ SUITE = [
 ]
 
 
-def fake_worker(folder, lines, code=0):
-    """A program that says these lines, and to stderr what it was asked."""
+def fake_worker(folder, lines, code=0, waits=False):
+    """A program that says these lines, and to stderr what it was asked; `waits`: and then waits for Ctrl-C."""
     path = os.path.join(folder, "worker")
     with open(path, "w") as file:
-        file.write(f"#!{sys.executable}\nimport sys\nprint(*sys.argv[1:], file=sys.stderr)\n"
-                   f"print({chr(10).join(lines)!r})\nsys.exit({code})\n")
+        file.write(f"#!{sys.executable}\nimport signal, sys\nprint(*sys.argv[1:], file=sys.stderr)\n"
+                   "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n"
+                   f"print({chr(10).join(lines)!r}, flush=True)\n"
+                   f"if {waits}: signal.sigwait([signal.SIGINT])\nsys.exit({code})\n")
     os.chmod(path, 0o755)
     return environment(RYZEN_LLM_WORKER=path)
 
@@ -584,8 +586,24 @@ def test_bench_suite_that_fails():
         expect(run("bench", "--suite", "all", env=fake_worker(folder, [], code=64)), 2, "")
         expect(run("bench", "--suite", "all", env=fake_worker(folder, [], code=1)), 1, "")
         good = fake_worker(folder, [json.dumps(line) for line in SUITE])
-        expect(run("bench", "--suite", "all", "--plot", folder + "/none/x.svg", env=good), 1, err="none")
+        for option, path in (("--plot", folder + "/none/x.svg"), ("--output", folder)):  # before anything is measured
+            expect(run("bench", "--suite", "all", option, path, env=good), 1, "", f"Cannot write {path}: ")
         expect(run("bench", "--suite", "all", env=environment(RYZEN_LLM_WORKER=folder + "/nobody")), 1, "", "nobody")
+
+
+def test_bench_suite_interrupted():
+    """Of a suite that is cancelled, what was measured is kept; the worker is told, and waited for."""
+    with tempfile.TemporaryDirectory() as folder:
+        env = fake_worker(folder, [json.dumps(line) for line in SUITE[:6]], code=1, waits=True)
+        output = os.path.join(folder, "out.json")
+        process = start("bench", "--suite", "inference", "--output", output, env=env)
+        seen = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=TIMEOUT)
+        assert process.returncode == 130 and b"A <B>" in seen and b"prompt of 128 tokens" in out, (process.returncode, out)
+        with open(output) as file:
+            saved = json.load(file)
+        assert saved["complete"] is False and len(saved["figures"]) == 1, saved
 
 
 def test_bench_usage():
