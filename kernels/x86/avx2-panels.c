@@ -220,7 +220,7 @@ DEFINE_PANEL_BLOCK(i8, 4)
 DEFINE_PANEL_BLOCK(i8, 5)
 DEFINE_PANEL_BLOCK(i8, 6)
 static PanelBlock *const i8_blocks[] = {NULL, i8_1, i8_2, i8_3, i8_4, i8_5, i8_6};
-DEFINE_PANEL_MATMUL(avx2_panels_i8, i8_unpack, i8_blocks, 2, PANEL_COLS / 2, 0)
+DEFINE_PANEL_MATMUL(avx2_panels_i8, i8_unpack, i8_blocks, 2, PANEL_SCALED_COLS / 2, 0)
 
 DEFINE_PANEL_BLOCK(i4, 1)
 DEFINE_PANEL_BLOCK(i4, 2)
@@ -229,4 +229,4 @@ DEFINE_PANEL_BLOCK(i4, 4)
 DEFINE_PANEL_BLOCK(i4, 5)
 DEFINE_PANEL_BLOCK(i4, 6)
 static PanelBlock *const i4_blocks[] = {NULL, i4_1, i4_2, i4_3, i4_4, i4_5, i4_6};
-DEFINE_PANEL_MATMUL(avx2_panels_i4, i4_unpack, i4_blocks, 4, PANEL_COLS, 8)
+DEFINE_PANEL_MATMUL(avx2_panels_i4, i4_unpack, i4_blocks, 4, PANEL_SCALED_COLS, 8)

@@ -175,11 +175,11 @@ DEFINE_PANEL_BLOCK(t2, 12)
 static PanelBlock *const t2_blocks[] = {NULL, t2_1, t2_2, t2_3,  t2_4,  t2_5, t2_6,
                                         t2_7, t2_8, t2_9, t2_10, t2_11, t2_12};
 DEFINE_PANEL_MATMUL(avx512_panels_t2, t2_unpack, t2_blocks, 4, PANEL_COLS, 0)
-/* 480 columns: six times the 80 that four groups share. */
-DEFINE_PANEL_MATMUL(avx512_panels_t1_6, avx512_vbmi_unpack_t1_6, t2_blocks, 4, 480, 0)
+/* 960 columns: twelve times the 80 that four groups share. */
+DEFINE_PANEL_MATMUL(avx512_panels_t1_6, avx512_vbmi_unpack_t1_6, t2_blocks, 4, 960, 0)
 
-/* and five times a group of LUT. */
-DEFINE_PANEL_MATMUL(avx512_panels_lut, avx2_unpack_lut, t2_blocks, 4, 480, 0)
+/* and ten times a group of LUT. */
+DEFINE_PANEL_MATMUL(avx512_panels_lut, avx2_unpack_lut, t2_blocks, 4, 960, 0)
 
 DEFINE_PANEL_BLOCK(i8, 1)
 DEFINE_PANEL_BLOCK(i8, 2)
@@ -188,5 +188,5 @@ DEFINE_PANEL_BLOCK(i8, 4)
 DEFINE_PANEL_BLOCK(i8, 5)
 DEFINE_PANEL_BLOCK(i8, 6)
 static PanelBlock *const i8_blocks[] = {NULL, i8_1, i8_2, i8_3, i8_4, i8_5, i8_6};
-DEFINE_PANEL_MATMUL(avx512_panels_i8, i8_unpack, i8_blocks, 4, PANEL_COLS, 128)
-DEFINE_PANEL_MATMUL(avx512_panels_i4, i4_unpack, i8_blocks, 4, PANEL_COLS, 8)
+DEFINE_PANEL_MATMUL(avx512_panels_i8, i8_unpack, i8_blocks, 4, PANEL_SCALED_COLS, 128)
+DEFINE_PANEL_MATMUL(avx512_panels_i4, i4_unpack, i8_blocks, 4, PANEL_SCALED_COLS, 8)

@@ -2,10 +2,11 @@
  * Cache blocking: how the integer products of a large batch are cut up.
  *
  * A panel is PANEL_TILES tiles x at most PANEL_COLS columns whose weights were unpacked to what the
- * tier's instruction multiplies as it is, bytes or int16: 16 KiB that stay in L1 while all vectors
- * pass by. The vectors' same columns were copied before into slabs, one for each block of vectors,
- * in the order in which they are read; 160 KiB that stay in L2 while all panels pass by. Between
- * two stretches of columns y holds what was summed so far.
+ * tier's instruction multiplies as it is, bytes or int16: 16 to 32 KiB that stay in L1, or at its
+ * edge, while all vectors pass by. The vectors' same columns were copied before into slabs, one for
+ * each block of vectors, in the order in which they are read; up to 256 KiB that stay in L2 while
+ * all panels pass by. Between two stretches of columns y holds what was summed so far: it comes
+ * from L3 and goes there, the less often the longer the stretches are.
  *
  * Against one tile at a time with its codes unpacked for every 8 vectors this takes a quarter of
  * the loads per product, which a CPU with two VNNI ports cannot feed otherwise.
@@ -15,23 +16,30 @@
 #include "kernels/x86/blocks.h"
 
 #define PANEL_TILES 2u
-#define PANEL_COLS 512u
+#define PANEL_COLS 1024u
 #define PANEL_VECTORS 256u /* the most whose slabs lie side by side */
 
 /* Vectors in one block at most, over all kernels. */
 #define PANEL_MAX_BLOCK 12u
+
+/* Columns that have scales of their own fill a panel with half as many: more of them, with their
+ * scales, take L1 from what passes by (Zen 4: 18 % slower with 16 vectors). */
+#define PANEL_SCALED_COLS 512u
 
 /* Weights and activations come in words of 4 bytes: 4 columns as bytes, or 2 as int16, first the
  * even ones of 4 columns and then the odd ones. A panel has for each word one of each of 16 rows of
  * each tile; with ACTIVATION_I8_BLOCK there are, behind the words of 32 columns, 16 float scales of
  * each tile. */
 #define PANEL_WORD (PANEL_TILES * 64)
-#define PANEL_MAX_SIZE (PANEL_COLS / I8_BLOCK * 9 * PANEL_WORD)
+#define PANEL_MAX_SIZE (PANEL_COLS / 4 * PANEL_WORD)
+_Static_assert(PANEL_SCALED_COLS / I8_BLOCK * 9 * PANEL_WORD <= PANEL_MAX_SIZE, "scales have room");
 
 /* A slab has for each word one of each vector, then, with ACTIVATION_I8_BLOCK, each vector's scale
  * and what its dots start from. */
 #define SLAB_SCALES 2u
-#define SLAB_MAX_WORDS (PANEL_COLS / I8_BLOCK * (8 + SLAB_SCALES))
+#define SLAB_MAX_WORDS (PANEL_COLS / 4)
+_Static_assert(PANEL_SCALED_COLS / I8_BLOCK * (8 + SLAB_SCALES) <= SLAB_MAX_WORDS,
+               "scales have room");
 
 /* One panel's part of a product. */
 struct PanelStep {
@@ -79,14 +87,15 @@ static inline int32_t two_of_four(const int8_t *q, unsigned odd) {
 }
 
 /* `n` vectors' words of n_cols columns, vectors side by side. */
-static inline int32_t *slab_words(const int8_t *q, size_t stride, uint32_t n, uint32_t n_cols,
-                                  uint32_t word_cols, int32_t *slab) {
-    for (uint32_t c = 0; c < n_cols; c += 4, q += 4)
-        for (unsigned odd = 0; odd < 4 / word_cols; odd++)
-            for (uint32_t i = 0; i < n; i++)
-                *slab++ =
-                    word_cols == 4 ? load_4x8(q + i * stride) : two_of_four(q + i * stride, odd);
-    return slab;
+ALWAYS_INLINE int32_t *slab_words(const int8_t *q, size_t stride, size_t n, uint32_t n_cols,
+                                  const uint32_t word_cols, int32_t *slab) {
+    for (size_t i = 0; i < n; i++, q += stride) {
+        int32_t *to = slab + i;
+        for (uint32_t c = 0; c < n_cols; c += 4) UNROLL
+        for (unsigned odd = 0; odd < 4 / word_cols; odd++, to += n)
+            *to = word_cols == 4 ? load_4x8(q + c) : two_of_four(q + c, odd);
+    }
+    return slab + n_cols / word_cols * n;
 }
 
 /* A block's scales, and what makes up for weights that are unsigned. */
@@ -120,16 +129,29 @@ static inline void panel_prefetch_y(const struct PanelStep *step, uint32_t v, ui
         for (unsigned t = 0; t < step->n_tiles; t++) __builtin_prefetch(panel_y(step, i, t), 1);
 }
 
-/* Part i of n of what the next panel will be unpacked from. Without this a prompt spends a tenth of
- * its time waiting for weights: their pieces are too short for the hardware to see a stream. */
-static inline void panel_prefetch_next(const struct PanelStep *step, uint32_t i, uint32_t n) {
+/* What the next panel will be unpacked from, some lines with each block. Without this a prompt
+ * spends a tenth of its time waiting for weights: their pieces are too short for the hardware to
+ * see a stream. */
+struct PanelAhead {
+    const char *tiles[PANEL_TILES];
+    size_t n_lines;
+};
+
+static inline struct PanelAhead panel_ahead(const struct PanelStep *step, uint32_t n_blocks) {
     const enum MatrixLayout layout = step->matrix->layout;
-    const size_t size = matrix_tile_size(layout, step->n_cols) / 64;
+    const size_t at = matrix_tile_size(layout, step->column);
+    struct PanelAhead ahead;
+    for (unsigned t = 0; t < PANEL_TILES; t++)
+        ahead.tiles[t] = block_tile(step->matrix, (size_t)step->tile + PANEL_TILES + t) + at;
+    ahead.n_lines = (matrix_tile_size(layout, step->n_cols) / 64 + n_blocks - 1) / n_blocks;
+    return ahead;
+}
+
+ALWAYS_INLINE void panel_prefetch_next(struct PanelAhead *ahead) {
     for (unsigned t = 0; t < PANEL_TILES; t++) {
-        const char *from = block_tile(step->matrix, (size_t)step->tile + PANEL_TILES + t) +
-                           matrix_tile_size(layout, step->column);
-        for (size_t line = size * i / n; line < size * (i + 1) / n; line++)
-            __builtin_prefetch(from + line * 64, 0, 2);
+        for (size_t line = 0; line < ahead->n_lines; line++)
+            __builtin_prefetch(ahead->tiles[t] + line * 64, 0, 2);
+        ahead->tiles[t] += ahead->n_lines * 64;
     }
 }
 
@@ -139,9 +161,10 @@ static inline void panel_multiply(const struct PanelStep *step, const struct Pan
     const uint32_t n_blocks = (n + kernel->max_block - 1) / kernel->max_block;
     const size_t n_scales = step->x->form == ACTIVATION_I8_BLOCK ? SLAB_SCALES : 0;
     const size_t per_vector = step->n_cols / kernel->word_cols + step->n_cols / I8_BLOCK * n_scales;
+    struct PanelAhead ahead = panel_ahead(step, n_blocks);
     for (uint32_t i = 0; i < n_blocks; i++) {
         const uint32_t v = block_cut(n, n_blocks, i), end = block_cut(n, n_blocks, i + 1);
-        panel_prefetch_next(step, i, n_blocks);
+        panel_prefetch_next(&ahead);
         if (end < n) panel_prefetch_y(step, v0 + end, block_cut(n, n_blocks, i + 2) - end);
         kernel->blocks[end - v](step, slabs + v * per_vector, v0 + v);
     }
