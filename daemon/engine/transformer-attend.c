@@ -34,7 +34,7 @@ static_assert(KV_PAGE % ATTEND_ROWS == 0, "");
 static_assert(ATTEND_SEGMENT % KV_PAGE == 0, "");
 
 /* Rows of segments of a unit that threads share at most; a unit with more stays with the thread
- * that it begins with. 131072 positions of one row, 8192 of sixteen. */
+ * that it begins with. 262144 positions of one row, 16384 of sixteen. */
 #define SHARED_ROWS 512u
 
 /* What a thread computes in. Pages of it that are not used are never touched. */

@@ -88,7 +88,7 @@ int transformer_start(void *model, const struct Compute *compute);
 void transformer_step(void *model, const struct Batch *batch);
 
 /* Positions whose softmax is one: past so many, threads share a row's (transformer-attend.c). */
-#define ATTEND_SEGMENT 256u
+#define ATTEND_SEGMENT 512u
 
 int transformer_attend_start(struct Transformer *t);
 void transformer_attend_done(struct Transformer *t);

@@ -106,9 +106,9 @@ static void define_head(const struct Bench *bench, const struct KvCache *cache, 
                         uint32_t kv_head, uint32_t n, float *ret) {
     const uint32_t size = bench->t.value_size;
     struct Softmax all, next;
-    run_softmax(bench, cache, q, kv_head, 0, n < 256 ? n : 256, &all);
-    for (uint32_t at = 256; at < n; at += 256) {
-        run_softmax(bench, cache, q, kv_head, at, n < at + 256 ? n : at + 256, &next);
+    run_softmax(bench, cache, q, kv_head, 0, n < 512 ? n : 512, &all);
+    for (uint32_t at = 512; at < n; at += 512) {
+        run_softmax(bench, cache, q, kv_head, at, n < at + 512 ? n : at + 512, &next);
         const float max = fmaxf(all.max, next.max);
         const float c = exp_f32(all.max - max), d = exp_f32(next.max - max);
         for (uint32_t i = 0; i < size; i++) all.acc[i] = all.acc[i] * c + next.acc[i] * d;
@@ -175,17 +175,17 @@ static void borders(void) {
     static const struct Shape shapes[] = {
         {4, 1, 32, 32, "F32"}, {6, 2, 24, 40, "F16"}, {5, 5, 64, 48, "I8"}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        check_shape(&shapes[i], SPANS({255, 1}));
-        check_shape(&shapes[i], SPANS({256, 1}));
-        check_shape(&shapes[i], SPANS({1100, 1}));
-        check_shape(&shapes[i], SPANS({250, 9}, {511, 1}, {600, 3}, {0, 5}));
-        check_shape(&shapes[i], SPANS({500, 40}, {800, 1}));
+        check_shape(&shapes[i], SPANS({511, 1}));
+        check_shape(&shapes[i], SPANS({512, 1}));
+        check_shape(&shapes[i], SPANS({1700, 1}));
+        check_shape(&shapes[i], SPANS({506, 9}, {1023, 1}, {1100, 3}, {0, 5}));
+        check_shape(&shapes[i], SPANS({1000, 40}, {1300, 1}));
     }
 }
 
 /* Sixteen rows of more segments than threads share. */
 static void many_segments(void) {
-    check_shape(&(struct Shape){1, 1, 8, 8, "F16"}, SPANS({8150, 60}));
+    check_shape(&(struct Shape){1, 1, 8, 8, "F16"}, SPANS({16360, 60}));
 }
 
 /* ---- Who takes part ---- */
