@@ -116,10 +116,8 @@ ALWAYS_INLINE void t1_6(const struct Matrix *matrix, uint32_t tile, const struct
                  dots[v][h] - x->sums[v0 + v]);
 }
 
-DEFINE_BLOCK(t1_6, 1)
-DEFINE_BLOCK(t1_6, 2)
-static Block *const blocks[] = {NULL, t1_6_1, t1_6_2};
-DEFINE_MATMUL(avx2_matmul_t1_6, blocks, NULL, avx2_panels_t1_6)
+DEFINE_BLOCKS(t1_6, 2)
+DEFINE_MATMUL(avx2_matmul_t1_6, t1_6_blocks, NULL, avx2_panels_t1_6)
 
 /* ---- Many vectors: the digits as bytes of a panel ---- */
 

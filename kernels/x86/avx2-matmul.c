@@ -172,40 +172,20 @@ ALWAYS_INLINE void i4_dots(const char *codes, const struct ScaledColumns *x, Blo
 }
 
 /* 12 of the 16 registers are sums; there are 2 of weights and an activation. */
-DEFINE_FLOAT_BLOCK(1)
-DEFINE_FLOAT_BLOCK(2)
-DEFINE_FLOAT_BLOCK(3)
-DEFINE_FLOAT_BLOCK(4)
-DEFINE_FLOAT_BLOCK(5)
-DEFINE_FLOAT_BLOCK(6)
-static FloatBlock *const float_panels[] = {
-    NULL, float_panel_1, float_panel_2, float_panel_3, float_panel_4, float_panel_5, float_panel_6};
-DEFINE_FLOAT_MATMUL(matmul_floats, float_panels)
+DEFINE_FLOAT_BLOCKS(float_panel, 6)
+DEFINE_FLOAT_MATMUL(matmul_floats, float_panel_blocks)
 
-DEFINE_BLOCK(f32, 1)
-static Block *const f32_blocks[] = {NULL, f32_1};
+DEFINE_BLOCKS(f32, 1)
 DEFINE_MATMUL(avx2_matmul_f32, f32_blocks, NULL, matmul_floats)
 
-DEFINE_BLOCK(f16, 1)
-DEFINE_BLOCK(f16, 2)
-static Block *const f16_blocks[] = {NULL, f16_1, f16_2};
+DEFINE_BLOCKS(f16, 2)
 DEFINE_MATMUL(avx2_matmul_f16, f16_blocks, NULL, matmul_floats)
 
-DEFINE_BLOCK(i8, 1)
-DEFINE_BLOCK(i8, 2)
-static Block *const i8_blocks[] = {NULL, i8_1, i8_2};
+DEFINE_BLOCKS(i8, 2)
 DEFINE_MATMUL(avx2_matmul_i8, i8_blocks, NULL, avx2_panels_i8)
 
-DEFINE_BLOCK(i4, 1)
-DEFINE_BLOCK(i4, 2)
-DEFINE_BLOCK(i4, 3)
-DEFINE_BLOCK(i4, 4)
-static Block *const i4_blocks[] = {NULL, i4_1, i4_2, i4_3, i4_4};
+DEFINE_BLOCKS(i4, 4)
 DEFINE_MATMUL(avx2_matmul_i4, i4_blocks, NULL, avx2_panels_i4)
 
-DEFINE_BLOCK(t2, 1)
-DEFINE_BLOCK(t2, 2)
-DEFINE_BLOCK(t2, 3)
-DEFINE_BLOCK(t2, 4)
-static Block *const t2_blocks[] = {NULL, t2_1, t2_2, t2_3, t2_4};
+DEFINE_BLOCKS(t2, 4)
 DEFINE_MATMUL(avx2_matmul_t2, t2_blocks, NULL, avx2_panels_t2)

@@ -202,31 +202,13 @@ ALWAYS_INLINE void i4(const struct PanelStep *step, const int32_t *slab, uint32_
     scaled(step, slab, v, 4, n_vectors);
 }
 
-DEFINE_PANEL_BLOCK(t2, 1)
-DEFINE_PANEL_BLOCK(t2, 2)
-DEFINE_PANEL_BLOCK(t2, 3)
-DEFINE_PANEL_BLOCK(t2, 4)
-DEFINE_PANEL_BLOCK(t2, 5)
-DEFINE_PANEL_BLOCK(t2, 6)
-static PanelBlock *const t2_blocks[] = {NULL, t2_1, t2_2, t2_3, t2_4, t2_5, t2_6};
+DEFINE_PANEL_BLOCKS(t2, 6)
 DEFINE_PANEL_MATMUL(avx2_panels_t2, t2_unpack, t2_blocks, 4, T2_COLS, 0)
 DEFINE_PANEL_MATMUL(avx2_panels_t1_6, avx2_unpack_t1_6, t2_blocks, 4, T2_COLS, 0)
 DEFINE_PANEL_MATMUL(avx2_panels_lut, avx2_unpack_lut, t2_blocks, 4, T2_COLS, 0)
 
-DEFINE_PANEL_BLOCK(i8, 1)
-DEFINE_PANEL_BLOCK(i8, 2)
-DEFINE_PANEL_BLOCK(i8, 3)
-DEFINE_PANEL_BLOCK(i8, 4)
-DEFINE_PANEL_BLOCK(i8, 5)
-DEFINE_PANEL_BLOCK(i8, 6)
-static PanelBlock *const i8_blocks[] = {NULL, i8_1, i8_2, i8_3, i8_4, i8_5, i8_6};
+DEFINE_PANEL_BLOCKS(i8, 6)
 DEFINE_PANEL_MATMUL(avx2_panels_i8, i8_unpack, i8_blocks, 2, PANEL_SCALED_COLS / 2, 0)
 
-DEFINE_PANEL_BLOCK(i4, 1)
-DEFINE_PANEL_BLOCK(i4, 2)
-DEFINE_PANEL_BLOCK(i4, 3)
-DEFINE_PANEL_BLOCK(i4, 4)
-DEFINE_PANEL_BLOCK(i4, 5)
-DEFINE_PANEL_BLOCK(i4, 6)
-static PanelBlock *const i4_blocks[] = {NULL, i4_1, i4_2, i4_3, i4_4, i4_5, i4_6};
+DEFINE_PANEL_BLOCKS(i4, 6)
 DEFINE_PANEL_MATMUL(avx2_panels_i4, i4_unpack, i4_blocks, 4, PANEL_SCALED_COLS, 8)

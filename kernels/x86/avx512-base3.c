@@ -124,25 +124,9 @@ ALWAYS_INLINE void t1_6(const struct Matrix *matrix, uint32_t tile, const struct
                  dot_of(sums[v][t], n_sums) - x->sums[v0 + v]);
 }
 
-DEFINE_TILES_BLOCK(t1_6, 1, 1)
-DEFINE_TILES_BLOCK(t1_6, 1, 2)
-DEFINE_TILES_BLOCK(t1_6, 1, 3)
-DEFINE_TILES_BLOCK(t1_6, 1, 4)
-DEFINE_TILES_BLOCK(t1_6, 1, 5)
-DEFINE_TILES_BLOCK(t1_6, 1, 6)
-DEFINE_TILES_BLOCK(t1_6, 1, 7)
-DEFINE_TILES_BLOCK(t1_6, 1, 8)
-static Block *const single[] = {NULL,     t1_6_1x1, t1_6_1x2, t1_6_1x3, t1_6_1x4,
-                                t1_6_1x5, t1_6_1x6, t1_6_1x7, t1_6_1x8};
-DEFINE_TILES_BLOCK(t1_6, 2, 3)
-DEFINE_TILES_BLOCK(t1_6, 2, 4)
-DEFINE_TILES_BLOCK(t1_6, 2, 5)
-DEFINE_TILES_BLOCK(t1_6, 2, 6)
-DEFINE_TILES_BLOCK(t1_6, 2, 7)
-DEFINE_TILES_BLOCK(t1_6, 2, 8)
-static Block *const pair[] = {NULL,     NULL,     NULL,     t1_6_2x3, t1_6_2x4,
-                              t1_6_2x5, t1_6_2x6, t1_6_2x7, t1_6_2x8};
-DEFINE_MATMUL_FEW(avx512_vbmi_matmul_t1_6, single, pair, 32, avx512_panels_t1_6)
+DEFINE_TILES_BLOCKS(t1_6)
+DEFINE_MATMUL_FEW(avx512_vbmi_matmul_t1_6, t1_6_single_blocks, t1_6_pair_blocks, 32,
+                  avx512_panels_t1_6)
 
 /* ---- Many vectors: the digits as bytes of a panel ---- */
 

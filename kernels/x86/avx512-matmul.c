@@ -150,62 +150,17 @@ ALWAYS_INLINE void i4_dots(const char *codes, const struct ScaledColumns *x, Blo
     for (unsigned v = 0; v < n_vectors; v++) dots[v][0] += high[v] >> 4;
 }
 
-DEFINE_BLOCK(f32, 1)
-DEFINE_BLOCK(f32, 2)
-DEFINE_BLOCK(f32, 3)
-DEFINE_BLOCK(f32, 4)
-DEFINE_BLOCK(f32, 5)
-DEFINE_BLOCK(f32, 6)
-static Block *const f32_blocks[] = {NULL, f32_1, f32_2, f32_3, f32_4, f32_5, f32_6};
+DEFINE_BLOCKS(f32, 6)
 DEFINE_MATMUL(avx512_matmul_f32, f32_blocks, NULL, NULL)
 
-DEFINE_BLOCK(f16, 1)
-DEFINE_BLOCK(f16, 2)
-DEFINE_BLOCK(f16, 3)
-DEFINE_BLOCK(f16, 4)
-DEFINE_BLOCK(f16, 5)
-DEFINE_BLOCK(f16, 6)
-static Block *const f16_blocks[] = {NULL, f16_1, f16_2, f16_3, f16_4, f16_5, f16_6};
+DEFINE_BLOCKS(f16, 6)
 DEFINE_MATMUL(avx512_matmul_f16, f16_blocks, NULL, NULL)
 
-DEFINE_BLOCK(i8, 1)
-DEFINE_BLOCK(i8, 2)
-DEFINE_BLOCK(i8, 3)
-DEFINE_BLOCK(i8, 4)
-DEFINE_BLOCK(i8, 5)
-DEFINE_BLOCK(i8, 6)
-DEFINE_BLOCK(i8, 7)
-DEFINE_BLOCK(i8, 8)
-static Block *const i8_blocks[] = {NULL, i8_1, i8_2, i8_3, i8_4, i8_5, i8_6, i8_7, i8_8};
+DEFINE_BLOCKS(i8, 8)
 DEFINE_MATMUL_FEW(avx512_matmul_i8, i8_blocks, NULL, 12, avx512_panels_i8)
 
-DEFINE_BLOCK(i4, 1)
-DEFINE_BLOCK(i4, 2)
-DEFINE_BLOCK(i4, 3)
-DEFINE_BLOCK(i4, 4)
-DEFINE_BLOCK(i4, 5)
-DEFINE_BLOCK(i4, 6)
-DEFINE_BLOCK(i4, 7)
-DEFINE_BLOCK(i4, 8)
-static Block *const i4_blocks[] = {NULL, i4_1, i4_2, i4_3, i4_4, i4_5, i4_6, i4_7, i4_8};
+DEFINE_BLOCKS(i4, 8)
 DEFINE_MATMUL_FEW(avx512_matmul_i4, i4_blocks, NULL, 32, avx512_panels_i4)
 
-DEFINE_TILES_BLOCK(t2, 1, 1)
-DEFINE_TILES_BLOCK(t2, 1, 2)
-DEFINE_TILES_BLOCK(t2, 1, 3)
-DEFINE_TILES_BLOCK(t2, 1, 4)
-DEFINE_TILES_BLOCK(t2, 1, 5)
-DEFINE_TILES_BLOCK(t2, 1, 6)
-DEFINE_TILES_BLOCK(t2, 1, 7)
-DEFINE_TILES_BLOCK(t2, 1, 8)
-DEFINE_TILES_BLOCK(t2, 2, 3)
-DEFINE_TILES_BLOCK(t2, 2, 4)
-DEFINE_TILES_BLOCK(t2, 2, 5)
-DEFINE_TILES_BLOCK(t2, 2, 6)
-DEFINE_TILES_BLOCK(t2, 2, 7)
-DEFINE_TILES_BLOCK(t2, 2, 8)
-static Block *const t2_single[] = {NULL,   t2_1x1, t2_1x2, t2_1x3, t2_1x4,
-                                   t2_1x5, t2_1x6, t2_1x7, t2_1x8};
-/* One or two vectors are faster with one stream of weights. */
-static Block *const t2_pair[] = {NULL, NULL, NULL, t2_2x3, t2_2x4, t2_2x5, t2_2x6, t2_2x7, t2_2x8};
-DEFINE_MATMUL_FEW(avx512_matmul_t2, t2_single, t2_pair, 32, avx512_panels_t2)
+DEFINE_TILES_BLOCKS(t2)
+DEFINE_MATMUL_FEW(avx512_matmul_t2, t2_single_blocks, t2_pair_blocks, 32, avx512_panels_t2)

@@ -160,20 +160,7 @@ ALWAYS_INLINE void i8(const struct PanelStep *step, const int32_t *slab, uint32_
             _mm512_storeu_ps(panel_y(step, v0 + v, t), _mm512_mul_ps(sums[v][t], scale));
 }
 
-DEFINE_PANEL_BLOCK(t2, 1)
-DEFINE_PANEL_BLOCK(t2, 2)
-DEFINE_PANEL_BLOCK(t2, 3)
-DEFINE_PANEL_BLOCK(t2, 4)
-DEFINE_PANEL_BLOCK(t2, 5)
-DEFINE_PANEL_BLOCK(t2, 6)
-DEFINE_PANEL_BLOCK(t2, 7)
-DEFINE_PANEL_BLOCK(t2, 8)
-DEFINE_PANEL_BLOCK(t2, 9)
-DEFINE_PANEL_BLOCK(t2, 10)
-DEFINE_PANEL_BLOCK(t2, 11)
-DEFINE_PANEL_BLOCK(t2, 12)
-static PanelBlock *const t2_blocks[] = {NULL, t2_1, t2_2, t2_3,  t2_4,  t2_5, t2_6,
-                                        t2_7, t2_8, t2_9, t2_10, t2_11, t2_12};
+DEFINE_PANEL_BLOCKS(t2, 12)
 DEFINE_PANEL_MATMUL(avx512_panels_t2, t2_unpack, t2_blocks, 4, PANEL_COLS, 0)
 /* 960 columns: twelve times the 80 that four groups share. */
 DEFINE_PANEL_MATMUL(avx512_panels_t1_6, avx512_vbmi_unpack_t1_6, t2_blocks, 4, 960, 0)
@@ -181,12 +168,6 @@ DEFINE_PANEL_MATMUL(avx512_panels_t1_6, avx512_vbmi_unpack_t1_6, t2_blocks, 4, 9
 /* and ten times a group of LUT. */
 DEFINE_PANEL_MATMUL(avx512_panels_lut, avx2_unpack_lut, t2_blocks, 4, 960, 0)
 
-DEFINE_PANEL_BLOCK(i8, 1)
-DEFINE_PANEL_BLOCK(i8, 2)
-DEFINE_PANEL_BLOCK(i8, 3)
-DEFINE_PANEL_BLOCK(i8, 4)
-DEFINE_PANEL_BLOCK(i8, 5)
-DEFINE_PANEL_BLOCK(i8, 6)
-static PanelBlock *const i8_blocks[] = {NULL, i8_1, i8_2, i8_3, i8_4, i8_5, i8_6};
+DEFINE_PANEL_BLOCKS(i8, 6)
 DEFINE_PANEL_MATMUL(avx512_panels_i8, i8_unpack, i8_blocks, 4, PANEL_SCALED_COLS, 128)
 DEFINE_PANEL_MATMUL(avx512_panels_i4, i4_unpack, i8_blocks, 4, PANEL_SCALED_COLS, 8)

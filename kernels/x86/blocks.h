@@ -53,19 +53,48 @@ static inline void matmul_in_blocks(const struct BlockKernel *kernel, const stru
     }
 }
 
-/* Defines the block `name`_`n` from an inline function that has the number of vectors as its last
- * parameter, and `name`_`tiles`x`n` from one that has the number of tiles before that. */
+/* each(name, 1) to each(name, n); from 3 to 8. */
+#define UP_TO_1(each, name) each(name, 1)
+#define UP_TO_2(each, name) UP_TO_1(each, name) each(name, 2)
+#define UP_TO_4(each, name) UP_TO_2(each, name) each(name, 3) each(name, 4)
+#define UP_TO_6(each, name) UP_TO_4(each, name) each(name, 5) each(name, 6)
+#define UP_TO_8(each, name) UP_TO_6(each, name) each(name, 7) each(name, 8)
+#define UP_TO_12(each, name)                                                                       \
+    UP_TO_8(each, name) each(name, 9) each(name, 10) each(name, 11) each(name, 12)
+#define FROM_3_TO_8(each, name)                                                                    \
+    each(name, 3) each(name, 4) each(name, 5) each(name, 6) each(name, 7) each(name, 8)
+
+/* Defines blocks of 1 to n vectors, each with define(name, n), and `name`_blocks, in which they
+ * have their number. */
+#define BLOCK_ENTRY(name, n) [n] = name##_##n,
+#define DEFINE_BLOCK_TABLE(type, define, name, n)                                                  \
+    UP_TO_##n(define, name) static type *const name##_blocks[] = {UP_TO_##n(BLOCK_ENTRY, name)};
+
+/* Those of a kernel for few vectors, from an inline function that has the number of vectors as its
+ * last parameter. */
 #define DEFINE_BLOCK(name, n)                                                                      \
     static void name##_##n(const struct Matrix *matrix, uint32_t tile,                             \
                            const struct Activations *x, uint32_t v, float *y, size_t y_stride) {   \
         name(matrix, tile, x, v, y, y_stride, n);                                                  \
     }
-#define DEFINE_TILES_BLOCK(name, tiles, n)                                                         \
-    static void name##_##tiles##x##n(const struct Matrix *matrix, uint32_t tile,                   \
-                                     const struct Activations *x, uint32_t v, float *y,            \
-                                     size_t y_stride) {                                            \
+#define DEFINE_BLOCKS(name, n) DEFINE_BLOCK_TABLE(Block, DEFINE_BLOCK, name, n)
+
+/* Blocks of one tile, `name`_single_blocks, and from 3 vectors on of two, `name`_pair_blocks: one
+ * or two vectors are faster with one stream of weights. The inline function has the number of tiles
+ * before that of vectors. */
+#define DEFINE_TILES_BLOCK(name, tiles, suffix, n)                                                 \
+    static void name##_##suffix##_##n(const struct Matrix *matrix, uint32_t tile,                  \
+                                      const struct Activations *x, uint32_t v, float *y,           \
+                                      size_t y_stride) {                                           \
         name(matrix, tile, x, v, y, y_stride, tiles, n);                                           \
     }
+#define DEFINE_SINGLE_BLOCK(name, n) DEFINE_TILES_BLOCK(name, 1, single, n)
+#define DEFINE_PAIR_BLOCK(name, n) DEFINE_TILES_BLOCK(name, 2, pair, n)
+#define DEFINE_TILES_BLOCKS(name)                                                                  \
+    UP_TO_8(DEFINE_SINGLE_BLOCK, name)                                                             \
+    FROM_3_TO_8(DEFINE_PAIR_BLOCK, name)                                                           \
+    static Block *const name##_single_blocks[] = {UP_TO_8(BLOCK_ENTRY, name##_single)};            \
+    static Block *const name##_pair_blocks[] = {FROM_3_TO_8(BLOCK_ENTRY, name##_pair)};
 
 /* Defines a kernel from its blocks: NULL, then those of 1, 2, ... vectors; `many` is for more than
  * there are blocks for, or for more than `few`. */

@@ -154,11 +154,11 @@ static inline void matmul_in_float_panels(const struct FloatKernel *kernel,
 }
 
 /* Defines the block of n vectors, and a kernel from its blocks: NULL, then those of 1, 2, ... */
-#define DEFINE_FLOAT_BLOCK(n)                                                                      \
-    static void float_panel_##n(const struct FloatStep *step, uint32_t v, FloatSums *sums,         \
-                                bool asks) {                                                       \
-        float_panel(step, v, sums, asks, n);                                                       \
+#define DEFINE_FLOAT_BLOCK(name, n)                                                                \
+    static void name##_##n(const struct FloatStep *step, uint32_t v, FloatSums *sums, bool asks) { \
+        name(step, v, sums, asks, n);                                                              \
     }
+#define DEFINE_FLOAT_BLOCKS(name, n) DEFINE_BLOCK_TABLE(FloatBlock, DEFINE_FLOAT_BLOCK, name, n)
 #define DEFINE_FLOAT_MATMUL(name, blocks)                                                          \
     static void name(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,                  \
                      const struct Activations *x, float *y, size_t y_stride) {                     \

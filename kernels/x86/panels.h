@@ -209,12 +209,13 @@ static inline void matmul_in_panels(const struct PanelKernel *kernel, const stru
     }
 }
 
-/* Defines the block `name`_`n` from an inline function that has the number of vectors as its last
- * parameter, and a kernel from its blocks: NULL, then those of 1, 2, ... vectors. */
+/* Defines the blocks of 1 to n vectors from an inline function that has the number of vectors as
+ * its last parameter, and a kernel from its blocks. */
 #define DEFINE_PANEL_BLOCK(name, n)                                                                \
     static void name##_##n(const struct PanelStep *step, const int32_t *slab, uint32_t v) {        \
         name(step, slab, v, n);                                                                    \
     }
+#define DEFINE_PANEL_BLOCKS(name, n) DEFINE_BLOCK_TABLE(PanelBlock, DEFINE_PANEL_BLOCK, name, n)
 #define DEFINE_PANEL_MATMUL(name, unpack, blocks, word_cols, max_cols, zero)                       \
     void name(const struct Matrix *matrix, uint32_t tile0, uint32_t tile1,                         \
               const struct Activations *x, float *y, size_t y_stride) {                            \
