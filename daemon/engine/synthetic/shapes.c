@@ -236,15 +236,17 @@ static uint32_t lora_rank(const struct Shape *shape, double exponent, double fac
     return 32 * (rank < 1 ? 1 : (uint32_t)rank);
 }
 
+/* Files of 8 bits have these in 16 or 32, too. */
 static const struct {
     const char *key, *letter;
     double exponent, factor;
     float bias, bias_spread;
+    enum QuantTypeId type;
 } loras[] = {
-    {"decay", "w", 0.5, 1.8, -3, 3},
-    {"iclr", "a", 0.5, 1.8, 0, 0.5f},
-    {"value_residual_mix", "v", 0.5, 1.3, 0.5f, 0.5f},
-    {"gate", "g", 0.8, 0.6, 0, 0},
+    {"decay", "w", 0.5, 1.8, -3, 3, QUANT_F32},
+    {"iclr", "a", 0.5, 1.8, 0, 0.5f, QUANT_F16},
+    {"value_residual_mix", "v", 0.5, 1.3, 0.5f, 0.5f, QUANT_F16},
+    {"gate", "g", 0.8, 0.6, 0, 0, QUANT_F16},
 };
 
 static void rwkv7_keys(const struct Shape *shape, GgufWriter *writer) {
@@ -266,9 +268,9 @@ static void rwkv7_loras(struct Lister *lister) {
         const size_t of = is_dummy ? 1 : i;
         const uint64_t rank = lora_rank(lister->shape, loras[of].exponent, loras[of].factor);
         snprintf(name, sizeof name, "time_mix_%s1.weight", loras[i].letter);
-        matrix_of(lister, name, QUANT_F32, n, rank);
+        matrix_of(lister, name, loras[i].type, n, rank);
         snprintf(name, sizeof name, "time_mix_%s2.weight", loras[i].letter);
-        matrix_of(lister, name, QUANT_F32, rank, n);
+        matrix_of(lister, name, loras[i].type, rank, n);
         snprintf(name, sizeof name, "time_mix_%s0.weight", loras[i].letter);
         if (*loras[i].letter != 'g') vector(lister, name, n, loras[i].bias, loras[i].bias_spread);
     }
