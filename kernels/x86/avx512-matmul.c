@@ -108,7 +108,8 @@ ALWAYS_INLINE void t2(const struct Matrix *matrix, uint32_t tile, const struct A
 ALWAYS_INLINE void i8_dots(const char *codes, const struct ScaledColumns *x, BlockDots dots,
                            const unsigned n_vectors) {
     UNROLL
-    for (unsigned v = 0; v < n_vectors; v++) dots[v][0] = (Sums){0};
+    for (unsigned v = 0; v < n_vectors; v++)
+        dots[v][0] = (Sums){0} + -128 * x->sums[v * x->per_vector];
     UNROLL
     for (unsigned g = 0; g < 8; g++) {
         __m512i w =
@@ -118,9 +119,6 @@ ALWAYS_INLINE void i8_dots(const char *codes, const struct ScaledColumns *x, Blo
         for (unsigned v = 0; v < n_vectors; v++)
             dots[v][0] = add_dots(dots[v][0], w, x->q + v * x->stride + 4 * g);
     }
-    UNROLL
-    for (unsigned v = 0; v < n_vectors; v++)
-        dots[v][0] -= 128 * ((Sums){0} + x->sums[v * x->per_vector]);
 }
 
 /* The high nibbles are multiplied where they stand, as 16 times their value, and have sums of their
