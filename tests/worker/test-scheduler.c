@@ -266,7 +266,7 @@ static void namespaces_take_turns(void) {
     scheduler_cancel(scheduler, many[1].job);
     CHECK(events_next(&few[1].events));
     CHECK(!many[4].finished);
-    for (int i = 2; i < 6; i++) scheduler_cancel(scheduler, many[i].job);
+    for (int i = 5; i >= 2; i--) scheduler_cancel(scheduler, many[i].job); /* who waits first */
     for (int i = 0; i < 2; i++) scheduler_cancel(scheduler, few[i].job);
     for (int i = 0; i < 6; i++) run_finish(&many[i]);
     for (int i = 0; i < 2; i++) run_finish(&few[i]);
@@ -290,7 +290,7 @@ static void a_place_besides(void) {
     for (uint32_t namespace = 2; namespace < 6; namespace ++)
         g_free(run_text(scheduler, &(struct Ask){.prompt = "b", .namespace = namespace}));
     for (int i = 0; i < 3; i++) CHECK(!many[i].finished);
-    for (int i = 0; i < 3; i++) scheduler_cancel(scheduler, many[i].job);
+    for (int i = 2; i >= 0; i--) scheduler_cancel(scheduler, many[i].job); /* who waits first */
     for (int i = 0; i < 3; i++) run_finish(&many[i]);
     CHECK_INT(many[2].admitted_usec, 0);
     for (int i = 0; i < 3; i++) events_clear(&many[i].events);
