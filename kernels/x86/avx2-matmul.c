@@ -112,8 +112,8 @@ ALWAYS_INLINE Sums add_neighbours(Sums a, Sums b) {
 
 /* Four rows a register and two sums a row. Products of int16, because maddubs has no room for pairs
  * of bytes of full range. */
-ALWAYS_INLINE void i8_dots(const char *codes, const struct ScaledColumns *x, BlockDots dots,
-                           const unsigned n_vectors) {
+ALWAYS_INLINE void i8_dots(const char *codes, size_t tile_size, const struct ScaledColumns *x,
+                           BlockDots dots, const unsigned n_tiles, const unsigned n_vectors) {
     Sums halves[BLOCK_MAX_VECTORS][4];
     UNROLL
     for (unsigned i = 0; i < n_vectors * 4; i++) halves[i / 4][i % 4] = (Sums){0};

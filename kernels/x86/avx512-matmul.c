@@ -105,19 +105,25 @@ ALWAYS_INLINE void t2(const struct Matrix *matrix, uint32_t tile, const struct A
 }
 
 /* The weights are made unsigned by adding 128, which the sums of the activations undo. */
-ALWAYS_INLINE void i8_dots(const char *codes, const struct ScaledColumns *x, BlockDots dots,
-                           const unsigned n_vectors) {
+ALWAYS_INLINE void i8_dots(const char *codes, size_t tile_size, const struct ScaledColumns *x,
+                           BlockDots dots, const unsigned n_tiles, const unsigned n_vectors) {
     UNROLL
-    for (unsigned v = 0; v < n_vectors; v++)
-        dots[v][0] = (Sums){0} + -128 * x->sums[v * x->per_vector];
+    for (unsigned v = 0; v < n_vectors; v++) UNROLL
+    for (unsigned t = 0; t < n_tiles; t++)
+        dots[v][t] = (Sums){0} + -128 * x->sums[v * x->per_vector];
     UNROLL
     for (unsigned g = 0; g < 8; g++) {
-        __m512i w =
-            _mm512_xor_si512(_mm512_loadu_si512(codes + g * 64), _mm512_set1_epi8((char)0x80));
-        block_prefetch_line(codes + g * 64, g, n_vectors <= 4);
+        __m512i w[BLOCK_MAX_TILES];
         UNROLL
-        for (unsigned v = 0; v < n_vectors; v++)
-            dots[v][0] = add_dots(dots[v][0], w, x->q + v * x->stride + 4 * g);
+        for (unsigned t = 0; t < n_tiles; t++) {
+            const char *line = codes + t * tile_size + g * 64;
+            w[t] = _mm512_xor_si512(_mm512_loadu_si512(line), _mm512_set1_epi8((char)0x80));
+            block_prefetch_line(line, g, n_vectors <= 2);
+        }
+        UNROLL
+        for (unsigned v = 0; v < n_vectors; v++) UNROLL
+        for (unsigned t = 0; t < n_tiles; t++)
+            dots[v][t] = add_dots(dots[v][t], w[t], x->q + v * x->stride + 4 * g);
     }
 }
 
@@ -154,8 +160,9 @@ DEFINE_MATMUL(avx512_matmul_f32, f32_blocks, NULL, NULL)
 DEFINE_BLOCKS(f16, 6)
 DEFINE_MATMUL(avx512_matmul_f16, f16_blocks, NULL, NULL)
 
-DEFINE_BLOCKS(i8, 8)
-DEFINE_MATMUL_FEW(avx512_matmul_i8, i8_blocks, NULL, 12, avx512_panels_i8)
+DEFINE_TILES_BLOCKS(i8_tiles)
+DEFINE_MATMUL_FEW(avx512_matmul_i8, i8_tiles_single_blocks, i8_tiles_pair_blocks, 12,
+                  avx512_panels_i8)
 
 DEFINE_BLOCKS(i4, 8)
 DEFINE_MATMUL_FEW(avx512_matmul_i4, i4_blocks, NULL, 32, avx512_panels_i4)

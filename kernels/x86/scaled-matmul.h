@@ -17,71 +17,84 @@ struct ScaledColumns {
     size_t stride, per_vector;
 };
 
-typedef Dots BlockDots[BLOCK_MAX_VECTORS][N_SLICES];
+/* Registers of a vector's rows: the first tile's, and the second one's. */
+#define MAX_SLICES (BLOCK_MAX_TILES * N_SLICES)
+typedef Dots BlockDots[BLOCK_MAX_VECTORS][MAX_SLICES];
+typedef Rows BlockRows[MAX_SLICES];
 
-/* The dots of 32 columns of a tile, whose codes lie at `w`. */
-ALWAYS_INLINE void i8_dots(const char *w, const struct ScaledColumns *x, BlockDots dots,
-                           const unsigned n_vectors);
-ALWAYS_INLINE void i4_dots(const char *w, const struct ScaledColumns *x, BlockDots dots,
+/* The dots of 32 columns of a tile, whose codes lie at `codes`; or of two, tile_size apart, where
+ * the includer makes blocks of i8_tiles(). */
+ALWAYS_INLINE void i8_dots(const char *codes, size_t tile_size, const struct ScaledColumns *x,
+                           BlockDots dots, const unsigned n_tiles, const unsigned n_vectors);
+ALWAYS_INLINE void i4_dots(const char *codes, const struct ScaledColumns *x, BlockDots dots,
                            const unsigned n_vectors);
 
-/* Adds block b of a tile. */
-ALWAYS_INLINE void scaled_step(const enum MatrixLayout layout, const char *tile, size_t b,
-                               const struct ScaledColumns *x, Rows y[BLOCK_MAX_VECTORS][N_SLICES],
-                               const unsigned n_vectors) {
-    const void *scales = tile + scaled_scales_at(layout, b);
+/* Adds block b of tiles from `tile` on. */
+ALWAYS_INLINE void scaled_step(const enum MatrixLayout layout, const char *tile, size_t tile_size,
+                               size_t b, const struct ScaledColumns *x, BlockRows *y,
+                               const unsigned n_tiles, const unsigned n_vectors) {
+    const char *scales = tile + scaled_scales_at(layout, b);
     const char *codes = tile + scaled_codes_at(layout, b);
-    Rows w_scales[N_SLICES];
+    BlockRows w_scales;
     BlockDots dots;
 
     if (layout == MATRIX_I8)
-        i8_dots(codes, x, dots, n_vectors);
+        i8_dots(codes, tile_size, x, dots, n_tiles, n_vectors);
     else
         i4_dots(codes, x, dots, n_vectors);
     UNROLL
-    for (unsigned s = 0; s < N_SLICES; s++)
-        w_scales[s] = rows_f16((const uint16_t *)scales + s * ROWS);
+    for (unsigned s = 0; s < n_tiles * N_SLICES; s++) {
+        const void *of_tile = scales + s / N_SLICES * tile_size;
+        w_scales[s] = rows_f16((const uint16_t *)of_tile + s % N_SLICES * ROWS);
+    }
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) {
         Rows x_scale = rows_set(x->scales[v * x->per_vector]);
         UNROLL
-        for (unsigned s = 0; s < N_SLICES; s++)
+        for (unsigned s = 0; s < n_tiles * N_SLICES; s++)
             y[v][s] = rows_fma(rows_of_dots(dots[v][s]), rows_mul(w_scales[s], x_scale), y[v][s]);
     }
 }
 
 ALWAYS_INLINE void scaled_block(const enum MatrixLayout layout, const struct Matrix *matrix,
                                 uint32_t tile, const struct Activations *x, uint32_t v0, float *y,
-                                size_t y_stride, const unsigned n_vectors) {
+                                size_t y_stride, const unsigned n_tiles, const unsigned n_vectors) {
+    const size_t tile_size = matrix_tile_size(layout, matrix->n_cols);
     const size_t per_vector = x->stride / I8_BLOCK, first = v0 * per_vector;
     const uint32_t n_blocks = (matrix->n_cols + I8_BLOCK - 1) / I8_BLOCK;
     const char *data = block_tile(matrix, tile);
     struct ScaledColumns columns = {x->i8 + v0 * x->stride, x->scales + first, x->sums + first,
                                     x->stride, per_vector};
-    Rows sums[BLOCK_MAX_VECTORS][N_SLICES];
+    BlockRows sums[BLOCK_MAX_VECTORS];
 
     UNROLL
-    for (unsigned i = 0; i < n_vectors * N_SLICES; i++)
-        sums[i / N_SLICES][i % N_SLICES] = rows_set(0);
+    for (unsigned v = 0; v < n_vectors; v++) UNROLL
+    for (unsigned s = 0; s < n_tiles * N_SLICES; s++) sums[v][s] = rows_set(0);
     for (uint32_t b = 0; b < n_blocks; b++) {
-        scaled_step(layout, data, b, &columns, sums, n_vectors);
+        scaled_step(layout, data, tile_size, b, &columns, sums, n_tiles, n_vectors);
         columns.q += I8_BLOCK;
         columns.scales++;
         columns.sums++;
     }
     UNROLL
     for (unsigned v = 0; v < n_vectors; v++) UNROLL
-    for (unsigned s = 0; s < N_SLICES; s++)
+    for (unsigned s = 0; s < n_tiles * N_SLICES; s++)
         rows_store(block_y(y, y_stride, v0 + v, tile) + s * ROWS,
                    rows_mul(sums[v][s], rows_set(matrix->scale)));
 }
 
+ALWAYS_INLINE void i8_tiles(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
+                            uint32_t v, float *y, size_t y_stride, const unsigned n_tiles,
+                            const unsigned n_vectors) {
+    scaled_block(MATRIX_I8, matrix, tile, x, v, y, y_stride, n_tiles, n_vectors);
+}
+
 ALWAYS_INLINE void i8(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
                       uint32_t v, float *y, size_t y_stride, const unsigned n_vectors) {
-    scaled_block(MATRIX_I8, matrix, tile, x, v, y, y_stride, n_vectors);
+    scaled_block(MATRIX_I8, matrix, tile, x, v, y, y_stride, 1, n_vectors);
 }
 
 ALWAYS_INLINE void i4(const struct Matrix *matrix, uint32_t tile, const struct Activations *x,
                       uint32_t v, float *y, size_t y_stride, const unsigned n_vectors) {
-    scaled_block(MATRIX_I4, matrix, tile, x, v, y, y_stride, n_vectors);
+    scaled_block(MATRIX_I4, matrix, tile, x, v, y, y_stride, 1, n_vectors);
 }
