@@ -161,7 +161,7 @@ DEFINE_BLOCKS(f16, 6)
 DEFINE_MATMUL(avx512_matmul_f16, f16_blocks, NULL, NULL)
 
 DEFINE_TILES_BLOCKS(i8_tiles)
-DEFINE_MATMUL_FEW(avx512_matmul_i8, i8_tiles_single_blocks, i8_tiles_pair_blocks, 12,
+DEFINE_MATMUL_FEW(avx512_matmul_i8, i8_tiles_single_blocks, i8_tiles_pair_blocks, 64,
                   avx512_panels_i8)
 
 DEFINE_BLOCKS(i4, 8)
