@@ -4,18 +4,16 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "kernels/kernels.h"
 #include "worker/atomic-file.h"
 #include "worker/draft.h"
+#include "worker/end-signals.h"
 #include "worker/event.h"
 #include "worker/file-digest.h"
 #include "worker/install-settings.h"
@@ -31,7 +29,7 @@
 struct Pack {
     const char *model, *output, *name, *stage; /* stage: of the events */
     struct InstallSettings settings;
-    int signal_fd; /* readable: asked to leave */
+    int signal_fd; /* end-signals.h */
     ModelFiles files;
     FileDigest *digest;
     AtomicFile packed;
@@ -41,11 +39,6 @@ struct Pack {
 };
 
 /* ---- stdout ---- */
-
-static bool is_terminated(const struct Pack *self) {
-    struct pollfd signal = {.fd = self->signal_fd, .events = POLLIN};
-    return poll(&signal, 1, 0) > 0;
-}
 
 /* Waits until stdout takes a line; a signal ends the waiting. */
 static int stdout_wait(const struct Pack *self) {
@@ -67,7 +60,7 @@ static int line_write(const struct Pack *self, const GString *line) {
 
 static int progress_tell(struct Pack *self, uint64_t done, uint64_t total) {
     gint64 now_usec = g_get_monotonic_time();
-    if (is_terminated(self)) return -ECANCELED;
+    if (end_signals_came(self->signal_fd)) return -ECANCELED;
     if (now_usec - self->told_usec < PROGRESS_USEC && done < total) return 0;
 
     GString *lines = g_string_new(NULL);
@@ -241,19 +234,8 @@ static int pack_draft(const char *path, int signal_fd, Reason *why) {
     return r;
 }
 
-/* From here on SIGTERM and SIGINT only make a descriptor readable, in all threads. */
-static int signals_open(void) {
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    return signalfd(-1, &signals, SFD_CLOEXEC);
-}
-
 int pack_run(const struct PackOptions *options) {
-    struct Pack end = {.signal_fd = signals_open()};
+    struct Pack end = {.signal_fd = end_signals_open()};
     g_autofree char *draft = model_path_draft(options->model);
     struct Failure failure = {NULL};
     Reason why = {""};

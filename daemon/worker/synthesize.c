@@ -1,7 +1,6 @@
 #include "worker/synthesize.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include "engine/synthetic/synthetic.h"
 #include "worker/atomic-file.h"
+#include "worker/end-signals.h"
 #include "worker/event.h"
 
 /* Whoever follows wants to see movement, not every megabyte. */
@@ -18,6 +18,7 @@
 
 struct Progress {
     bool is_followed;
+    int signal_fd; /* end-signals.h */
     gint64 told_usec;
 };
 
@@ -26,26 +27,11 @@ static bool is_pipe(int fd) {
     return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
-/* So that an unfinished file can be removed, these two wait until we look. */
-static void signals_hold(void) {
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-}
-
-static bool was_interrupted(void) {
-    sigset_t pending;
-    sigpending(&pending);
-    return sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT);
-}
-
 /* A reader that leaves cancels, and so does a signal. */
 static int progress_tell(void *userdata, uint64_t done, uint64_t total) {
     struct Progress *self = userdata;
     gint64 now_usec = g_get_monotonic_time();
-    if (was_interrupted()) return -1;
+    if (end_signals_came(self->signal_fd)) return -1;
     if (!self->is_followed) return 0;
     if (now_usec - self->told_usec < PROGRESS_USEC && done < total) return 0;
 
@@ -57,14 +43,15 @@ static int progress_tell(void *userdata, uint64_t done, uint64_t total) {
     return n < 0 ? -1 : 0;
 }
 
-static int model_write(const struct SynthesizeOptions *options, AtomicFile *file, Reason *why) {
+static int model_write(const struct SynthesizeOptions *options, int signal_fd, AtomicFile *file,
+                       Reason *why) {
     const struct SyntheticOptions synthetic = {
         .shape = options->shape,
         .weights = options->weights,
         .n_layers = options->n_layers,
         .n_vocab = options->n_vocab,
     };
-    struct Progress progress = {.is_followed = is_pipe(STDOUT_FILENO)};
+    struct Progress progress = {is_pipe(STDOUT_FILENO), signal_fd, 0};
     g_autofree char *directory = g_path_get_dirname(options->output);
     g_autofree char *name = g_path_get_basename(options->output);
 
@@ -80,8 +67,9 @@ int synthesize_run(const struct SynthesizeOptions *options) {
     g_auto(AtomicFile) file = ATOMIC_FILE_NONE;
     Reason why = {""};
 
-    signals_hold();
-    int r = model_write(options, &file, &why);
+    const int signal_fd = end_signals_open();
+    int r = model_write(options, signal_fd, &file, &why);
+    close(signal_fd);
     if (r >= 0) return EXIT_SUCCESS;
     if (*why.text) fprintf(stderr, "ryzen-llm-worker: %s\n", why.text);
     return r == -EINVAL ? EX_USAGE : EXIT_FAILURE;
