@@ -123,6 +123,14 @@ static void refused_prompts(void) {
     worker_clear(&worker);
 }
 
+/* "a", as a `source`, with one option. */
+static void check_refused(sd_bus *bus, const char *source, const char *name, const char *value,
+                          const char *error, const char *expected) {
+    sd_bus_message *m = talk_begin(bus, 1);
+    PROMPT(m, "a{sv}a{sv}", 1, source, "s", "a", 1, name, "s", value);
+    talk_refused(bus, m, error, expected);
+}
+
 static void wrong_tools_are_refused(void) {
     static const struct {
         const char *name, *value;
@@ -131,11 +139,9 @@ static void wrong_tools_are_refused(void) {
     worker_launch(&worker, &(struct FakeModel){0}, NULL);
     sd_bus *bus = worker_connect(&worker);
 
-    for (gsize i = 0; i < G_N_ELEMENTS(OPTIONS); i++) {
-        sd_bus_message *m = talk_begin(bus, 1);
-        PROMPT(m, "a{sv}a{sv}", 1, "ask", "s", "a", 1, OPTIONS[i].name, "s", OPTIONS[i].value);
-        talk_refused(bus, m, ERROR_INVALID_ARGS, OPTIONS[i].name);
-    }
+    for (gsize i = 0; i < G_N_ELEMENTS(OPTIONS); i++)
+        check_refused(bus, "ask", OPTIONS[i].name, OPTIONS[i].value, ERROR_INVALID_ARGS,
+                      OPTIONS[i].name);
     sd_bus_unref(bus);
     worker_clear(&worker);
 }
@@ -179,11 +185,9 @@ static void wrong_grammars_are_refused(void) {
     worker_launch(&worker, &(struct FakeModel){0}, NULL);
     sd_bus *bus = worker_connect(&worker);
 
-    for (gsize i = 0; i < G_N_ELEMENTS(OPTIONS); i++) {
-        sd_bus_message *m = talk_begin(bus, 1);
-        PROMPT(m, "a{sv}a{sv}", 1, "text", "s", "a", 1, OPTIONS[i].name, "s", OPTIONS[i].value);
-        talk_refused(bus, m, OPTIONS[i].error, OPTIONS[i].expected);
-    }
+    for (gsize i = 0; i < G_N_ELEMENTS(OPTIONS); i++)
+        check_refused(bus, "text", OPTIONS[i].name, OPTIONS[i].value, OPTIONS[i].error,
+                      OPTIONS[i].expected);
     sd_bus_message *m = talk_begin(bus, 1);
     PROMPT(m, "a{sv}a{sv}", 1, "text", "s", "a", 2, "grammar", "s", "root ::= \"a\"", "json_schema",
            "s", "{}");
